@@ -1,0 +1,1 @@
+"""The configuration Asterisk runs with, as templates with few variables (``string.Template``)."""
