@@ -19,11 +19,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 
 from ivr.ari.channel import Channel
-from ivr.ari.client import Ari
+from ivr.ari.client import Ari, EventStream
+from ivr.ari.events import RecordingFinished
 from ivr.errors import AriError, RecordingFailed
 
 RATE = 8000
 BLOCK = 1 << 16
+CLOSED_S = 3.0
 SIDES = {"caller": "in", "agent": "out"}
 
 
@@ -38,27 +40,46 @@ class RecordingFile:
 
 
 @asynccontextmanager
-async def recorded(ari: Ari, caller: Channel, recording_id: str) -> AsyncIterator[None]:
-    """Record the caller's channel, both directions, for as long as this is entered. Raises ``RecordingFailed``."""
-    snoops: list[Channel] = []
+async def recorded(ari: Ari, caller: Channel, recording_id: str, *, adopt: bool = False) -> AsyncIterator[None]:
+    """Record the caller's channel, both directions, for as long as this is entered; both files are closed after.
+
+    ``adopt``: the snoops are there already and went on recording while we were away. Raises ``RecordingFailed``.
+    """
+    names = [f"{recording_id}-{side}" for side in SIDES]
+    snoops = [Channel(ari, f"snoop-{name}") for name in names]
+    with ari.follow(*names) as events:
+        if not adopt:
+            await _begin(caller, snoops, names)
+        try:
+            yield
+        finally:
+            await asyncio.shield(_close(snoops, events, set(names)))
+
+
+async def _begin(caller: Channel, snoops: list[Channel], names: list[str]) -> None:
     try:
-        for side, spy in SIDES.items():
-            snoop = await caller.snoop(id=f"snoop-{recording_id}-{side}", spy=spy, app_args=("recording",))
-            snoops.append(snoop)
+        for snoop, spy in zip(snoops, SIDES.values(), strict=True):
+            await caller.snoop(id=snoop.id, spy=spy, app_args=("recording",))
         await asyncio.gather(*(
-            snoop.record(f"{recording_id}-{side}", format="wav") for snoop, side in zip(snoops, SIDES, strict=True)
+            snoop.record(name, format="wav") for snoop, name in zip(snoops, names, strict=True)
         ))
     except AriError as error:
-        await _hang_up(snoops)
+        await asyncio.gather(*(snoop.hangup() for snoop in snoops), return_exceptions=True)
         raise RecordingFailed(f"recording did not start: {error.code}") from error
-    try:
-        yield
-    finally:
-        await asyncio.shield(_hang_up(snoops))
 
 
-async def _hang_up(snoops: list[Channel]) -> None:
+async def _close(snoops: list[Channel], events: EventStream, open_files: set[str]) -> None:
+    """Hang up the snoops and wait until Asterisk has closed both files (bounded: a dead Asterisk says nothing)."""
     await asyncio.gather(*(snoop.hangup() for snoop in snoops), return_exceptions=True)
+    try:
+        async with asyncio.timeout(CLOSED_S):
+            async for event in events:
+                if isinstance(event, RecordingFinished):
+                    open_files.discard(event.recording.name)
+                if not open_files:
+                    return
+    except TimeoutError:
+        return
 
 
 def join(folder: Path, recording_id: str, target: Path) -> RecordingFile:

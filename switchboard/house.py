@@ -73,10 +73,18 @@ class House:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
 
-    async def hang_up_leg(self, contact_id: str, reservation: int | None) -> None:
+    async def hang_up_leg(self, contact_id: str) -> None:
         """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
-        if self._ari and reservation is not None:
-            await Channel(self._ari, leg_id(contact_id, reservation)).hangup()
+        contact = self.live.contact(contact_id)
+        if contact and contact.leg:
+            contact.agent_done = True
+            await Channel(self.require_ari(), contact.leg).hangup()
+
+    def ring_again(self, contact_id: str) -> None:
+        """The desk of this talk was reloaded and has no phone session any more."""
+        contact = self.live.contact(contact_id)
+        if contact and contact.stage == "talking":
+            contact.ring_again.set()
 
     # ---- matters and volunteers
 
@@ -123,11 +131,6 @@ class House:
         await self.desks.close()
         if self._background:
             await asyncio.wait(self._background, timeout=5)
-
-
-def leg_id(contact_id: str, reservation: int) -> str:
-    """The channel id of a volunteer's leg; made by us, so that asking twice makes one."""
-    return f"ag-{contact_id}-{reservation}"
 
 
 def _volunteer(agent: AgentRow) -> Volunteer:

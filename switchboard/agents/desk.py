@@ -79,7 +79,7 @@ class Desk:
         self.password = ""
         self.back_to_ready = False
         self._queue: dict[str, Any] = {}
-        self._served: int | None = None
+        self._wrapped: str | None = None
         self._extended: set[str] = set()
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
@@ -94,7 +94,6 @@ class Desk:
     def adopt(self, seat: Seat) -> None:
         """Take over the state the seat had before this process knew the desk."""
         self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms, "until": None}
-        self._served = seat.reservation
         contact = self.house.live.contact(seat.entry) if seat.entry else None
         if contact and seat.state == "in_contact":
             self._serve(contact)
@@ -128,7 +127,6 @@ class Desk:
 
     def accepted(self, change: Change, contact: Contact) -> None:
         self.reservation = None
-        self._served = change.reservation
         self._serve(contact)
 
     def _serve(self, contact: Contact) -> None:
@@ -139,6 +137,8 @@ class Desk:
         self.tell({"type": "contact", "contact": self.contact})
 
     def talking(self, contact: Contact, recording: bool) -> None:
+        if self.contact is None and self.state["name"] == "in_contact":
+            self._serve(contact)
         if self.contact and self.contact["id"] == contact.id:
             self.contact |= {"stage": "talking", "talking_since": contact.talking_ms, "recording": recording}
             self.tell({"type": "contact", "contact": self.contact})
@@ -150,9 +150,12 @@ class Desk:
 
     def _contact_gone(self) -> None:
         if self.contact:
+            if self.contact["id"] != self._wrapped:  # wrap-up ran out: the record is final without an outcome
+                self.house.background(self.house.records.append(
+                    self.contact["id"], "wrapped_up", key=f"wrapped_up:{self.agent.id}", agent=self.agent.id,
+                ))
             self.tell({"type": "contact_gone", "id": self.contact["id"]})
             self.contact = None
-            self._served = None
 
     # ---- what the desk asks for
 
@@ -228,7 +231,7 @@ class Desk:
 
     async def _hang_up(self, command: Command) -> None:
         contact = self._my_contact(command)
-        await self.house.hang_up_leg(contact["id"], self._served)
+        await self.house.hang_up_leg(contact["id"])
 
     async def _wrap_up(self, command: Command) -> None:
         contact = self._my_contact(command)
@@ -237,9 +240,10 @@ class Desk:
         if command.disposition not in DISPOSITIONS or not self.house.knows_matter(command.matter):
             raise Refused("bad_outcome")
         await self.house.records.append(
-            contact["id"], "wrapped_up", at_ms=now_ms(), key="wrapped_up", agent=self.agent.id,
+            contact["id"], "wrapped_up", at_ms=now_ms(), key=f"wrapped_up:{self.agent.id}", agent=self.agent.id,
             matter=command.matter, disposition=command.disposition, note=command.note,
         )
+        self._wrapped = contact["id"]
         self._contact_gone()
         if command.then == "ready":
             await self.house.desks.ready(self)

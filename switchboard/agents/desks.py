@@ -39,6 +39,11 @@ class Desks:
     def at(self, agent: str) -> Desk | None:
         return self._desks.get(agent)
 
+    def is_away(self, agent: str | None) -> bool:
+        """Whether the volunteer's page is gone for the moment (a reload) while the desk is kept."""
+        desk = self._desks.get(agent or "")
+        return desk is not None and desk.send is None
+
     def all(self) -> list[Desk]:
         return list(self._desks.values())
 
@@ -68,9 +73,9 @@ class Desks:
     async def _occupy(self, desk: Desk) -> None:
         """Show the seat's true state: after a restart of this process it may be in a contact or free already."""
         house = self._house
-        seat = (await house.engine.snapshot()).seat(desk.seat)
+        seat = await house.engine.seat(desk.seat)
         if seat is None or seat.state == "offline":
-            await house.engine.sit(desk.seat, house.subscriptions_of(desk.agent), reason="signed_in")
+            await house.engine.pause(desk.seat, "signed_in", house.subscriptions_of(desk.agent))
         else:
             desk.adopt(seat)
 

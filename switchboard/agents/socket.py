@@ -35,6 +35,7 @@ class Hello(BaseModel):
     desk: str = Field(min_length=8, max_length=64)
     phone: str = Field("browser", pattern="^(browser|sip)$")
     takeover: bool = False
+    in_call: bool = False
 
 
 class DeskSocket:
@@ -62,6 +63,8 @@ class DeskSocket:
         desk.send = self.push
         writer = asyncio.create_task(self._write(), name="desk writer")
         self.push(_welcome(self._house, desk))
+        if desk.contact and not hello.in_call:
+            self._house.ring_again(desk.contact["id"])
         try:
             await self._read(desk)
         finally:

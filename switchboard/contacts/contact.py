@@ -59,6 +59,10 @@ class Contact:
     ended_ms: int | None = None
     hangup_cause: int | None = None
     talked: bool = False
+    leg: str | None = None
+    tries: int = 0
+    agent_done: bool = False
+    ring_again: asyncio.Event = field(default_factory=asyncio.Event)
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
 
     @classmethod
@@ -71,9 +75,9 @@ class Contact:
             talking_ms=record.connected_ms, talked=record.connected_ms is not None, agent=record.agent,
         )
 
-    def note(self, kind: str, **data: Any) -> asyncio.Task[Any]:
-        """Write an event. It is stored in the order of the calls; await the task where the commit matters."""
-        task = asyncio.create_task(self.house.records.append(self.id, kind, at_ms=now_ms(), **data))
+    def note(self, kind: str, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
+        """Write an event (``once``: its idempotency key). Stored in the order of the calls; await where it matters."""
+        task = asyncio.create_task(self.house.records.append(self.id, kind, at_ms=now_ms(), key=once, **data))
         self._writes.add(task)
         task.add_done_callback(self._written)
         return task
@@ -90,9 +94,9 @@ class Contact:
 
     def enter(self, stage: str) -> None:
         """Go to a stage: stored, then shown."""
-        if stage != self.stage or stage == "intake":
-            self.stage = stage
-            self.note("stage", stage=stage)
+        self.stage = stage
+        if stage in ("intake", "survey"):
+            self.note("stage", stage=stage)  # the other stages follow from events of their own
         self.show()
 
     def understood(self, taken: Intake) -> None:
@@ -140,7 +144,7 @@ class Contact:
         """Write ``ended`` once, and wait until it is committed."""
         self.ended_ms = now_ms()
         self.stage = "finished"
-        self.note("ended", key="ended", reason=self.end_reason, by=self.ended_by, hangup_cause=self.hangup_cause)
+        self.note("ended", once="ended", reason=self.end_reason, by=self.ended_by, hangup_cause=self.hangup_cause)
         await self.stored()
         self.show()
 
@@ -173,7 +177,7 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
     """
     house = contact.house
     contact.note(
-        "arrived", key="arrived", medium=contact.medium, hotline=contact.hotline, caller=contact.caller,
+        "arrived", once="arrived", medium=contact.medium, hotline=contact.hotline, caller=contact.caller,
         channel=contact.channel, demo=contact.demo,
     )
     house.live.contact_opened(contact)

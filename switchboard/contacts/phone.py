@@ -17,6 +17,7 @@ import structlog
 
 from ivr.agent_leg import agent_leg
 from ivr.ari.bridge import Bridge
+from ivr.ari.channel import Channel
 from ivr.call import Call, Line
 from ivr.errors import AriError, LegFailed, RecordingFailed
 from ivr.hotline import Hotline
@@ -27,10 +28,14 @@ from ivr.survey import farewell, survey
 from ivr.waiting import keep_informed
 from routing.engine import Engine
 from switchboard.contacts.contact import Contact, open_contact
-from switchboard.dispatch import Accepted, Inbox
+from switchboard.dispatch import Accepted, Inbox, agent_of
 from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
+
+RELOAD_S = 15.0
+"""How long a caller in a talk waits, with music, for a desk that was reloaded."""
+RING_AGAIN_S = 0.25
 
 
 async def handle_call(call: Call, contact: Contact) -> None:
@@ -50,29 +55,30 @@ async def handle_call(call: Call, contact: Contact) -> None:
 
 
 async def resume_call(call: Call, contact: Contact) -> None:
-    """The same call after the switchboard was away: the caller heard music meanwhile and keeps the place."""
+    """The same call after the switchboard was away: the caller heard music or the volunteer meanwhile."""
     hotline = contact.house.hotlines[contact.hotline]
     call.language = contact.language
     async with open_contact(contact), call.while_connected():
         if contact.stage == "survey":
+            contact.end("completed", "agent")
             await ask_survey(call, contact, hotline)
             return
         if contact.matter is None:
             contact.understood(await intake(call, hotline))
-        await serve(call, contact, hotline)
+        await serve(call, contact, hotline, resumed=contact.stage == "talking")
 
 
-async def serve(call: Call, contact: Contact, hotline: Hotline) -> None:
-    """Wait for a volunteer, talk, ask how it was. A leg that fails puts the caller back on the same place."""
-    while True:
-        async with AsyncExitStack() as held:
-            leg = await reach_volunteer(call, contact, held)
-            if leg is None:
-                contact.end("timed_out", "system")
-                await say(call, ["waited_too_long"])
-                return
-            ended_by = await talk(call, contact, hotline, leg)
-        break
+async def serve(call: Call, contact: Contact, hotline: Hotline, *, resumed: bool = False) -> None:
+    """Wait for a volunteer, talk, ask how it was."""
+    async with AsyncExitStack() as held:
+        leg = await find_leg(contact, held) if resumed else None
+        resumed = leg is not None
+        leg = leg or await reach_volunteer(call, contact, held)
+        if leg is None:
+            contact.end("timed_out", "system")
+            await say(call, ["waited_too_long"])
+            return
+        ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
     contact.end("completed", ended_by)
     await ask_survey(call, contact, hotline)
 
@@ -80,42 +86,64 @@ async def serve(call: Call, contact: Contact, hotline: Hotline) -> None:
 async def reach_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Line | None:
     """Music until a volunteer has accepted and answered the phone; None when the longest wait has passed.
 
-    The line and the reservation are given to ``held``, which returns both at the end of the talk.
+    A leg that fails puts the caller back on the same place. The line and the reservation are given to ``held``, which
+    returns both at the end of the talk.
     """
     house = contact.house
-    longest = house.config.longest_wait_ms / 1000
     contact.queued_ms = contact.queued_ms or now_ms()
     contact.enter("waiting")
     if not house.live.staffed(contact.matter, contact.language):
         await say(call, ["nobody_on_duty"])
     async with house.waiting_room.seat(call), _queued(contact) as inbox, _informed(call, contact):
         try:
-            async with asyncio.timeout(longest):
+            async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:
                     accepted = await inbox.accepted()
                     try:
-                        return await _ring(contact, accepted, held)
+                        leg = await _ring(contact, held)
                     except LegFailed as failed:
                         log.info("leg failed", contact=contact.id, agent=accepted.agent, cause=failed.cause)
-                        contact.reservation_ended(accepted.reservation, "leg_failed", failed.code)
-                        await house.engine.release(accepted.reservation, reason="no_answer")
+                        await _give_back(contact, inbox, accepted)
+                        continue
+                    held.push_async_callback(_finish, contact, accepted.reservation)
+                    return leg
         except TimeoutError:
             return None
 
 
-async def _ring(contact: Contact, accepted: Accepted, held: AsyncExitStack) -> Line:
+async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None:
+    inbox.served = False
+    contact.reservation_ended(accepted.reservation, "leg_failed", "no_answer")
+    await contact.house.engine.give_back(accepted.reservation, reason="no_answer", seat_to="paused")
+
+
+async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
+    """Ring the volunteer's phone; each try has a channel id of its own."""
     house = contact.house
-    desk = house.desks.at(accepted.agent)
+    desk = house.desks.at(contact.agent or "")
     if desk is None:
         raise LegFailed(0, "the desk has closed")
-    leg = await held.enter_async_context(
+    contact.tries += 1
+    contact.leg = f"ag-{contact.id}-{contact.reservation}-{contact.tries}"
+    return await held.enter_async_context(
         agent_leg(
-            house.require_ari(), desk.endpoint, leg_id=f"ag-{contact.id}-{accepted.reservation}",
-            caller_id=f"12348 <{contact.hotline}>", timeout_ms=house.config.leg_ms,
+            house.require_ari(), desk.endpoint, leg_id=contact.leg, caller_id=f"12348 <{contact.hotline}>",
+            timeout_ms=house.config.leg_ms,
         )
     )
-    held.push_async_callback(_finish, contact, accepted)
-    return leg
+
+
+async def find_leg(contact: Contact, held: AsyncExitStack) -> Line | None:
+    """The volunteer's leg that went on talking while the switchboard was away."""
+    house = contact.house
+    found = [channel for channel in await Channel.all(house.require_ari()) if channel.id.startswith(f"ag-{contact.id}-")]
+    entry = await house.engine.entry(contact.id)
+    if not found or entry is None or entry.reservation is None or entry.state != "connected":
+        return None
+    contact.leg, contact.reservation = found[-1].id, entry.reservation
+    contact.agent = agent_of(entry.seat or "")
+    held.push_async_callback(_finish, contact, entry.reservation)
+    return await held.enter_async_context(Line(house.require_ari(), found[-1]))
 
 
 @asynccontextmanager
@@ -154,45 +182,87 @@ async def _inform(call: Call, contact: Contact) -> None:
     await keep_informed(call, ahead)
 
 
-async def _finish(contact: Contact, accepted: Accepted) -> None:
+async def _finish(contact: Contact, reservation: int) -> None:
     """The talk is over: the volunteer's seat goes to wrap-up, whoever ended it."""
-    await asyncio.shield(
-        contact.house.engine.finish(accepted.reservation, wrap_up_ms=contact.house.config.wrap_up_ms)
-    )
+    await asyncio.shield(contact.house.engine.finish(reservation, wrap_up_ms=contact.house.config.wrap_up_ms))
 
 
-async def talk(call: Call, contact: Contact, hotline: Hotline, leg: Line) -> str:
+async def talk(
+    call: Call, contact: Contact, hotline: Hotline, leg: Line, legs: AsyncExitStack, *, resumed: bool
+) -> str:
     """Caller and volunteer in one bridge, recorded. Returns who ended it: ``agent`` or ``caller``."""
     house = contact.house
     ari = house.require_ari()
-    recording = f"rec-{contact.id}-{contact.reservation}"
     ended_by = "caller"
     async with AsyncExitStack() as held:
         bridge = await held.enter_async_context(await Bridge.create(ari, f"br-{contact.id}", type="mixing"))
         await asyncio.gather(bridge.add(call.channel.id), bridge.add(leg.channel.id))
-        contact.connected()
+        if not resumed:
+            contact.connected()
         held.callback(lambda: contact.disconnected(ended_by))
-        if hotline.record == "stereo":
-            await held.enter_async_context(_recorded(call, contact, recording))
-        house.desks.talking(contact)
-        await asyncio.shield(leg.gone)
+        recording = hotline.record == "stereo"
+        if recording:
+            await held.enter_async_context(_recorded(call, contact, adopt=resumed))
+        house.desks.talking(contact, recording=recording)
+        while await _wants_new_leg(contact, leg):
+            leg = await _ring_again(contact, bridge, legs)
         ended_by = "agent"
     return ended_by
 
 
+async def _wants_new_leg(contact: Contact, leg: Line) -> bool:
+    """Wait for the end of the leg. True when the desk was only reloaded and is to be rung again."""
+    again = asyncio.create_task(contact.ring_again.wait())
+    try:
+        await asyncio.wait({leg.gone, again}, return_when=asyncio.FIRST_COMPLETED)
+        if not again.done() and not contact.agent_done and contact.house.desks.is_away(contact.agent):
+            await asyncio.wait({again}, timeout=RELOAD_S)
+        return again.done() and not contact.agent_done
+    finally:
+        again.cancel()
+        contact.ring_again.clear()
+        if not leg.gone.done():
+            await leg.channel.hangup()
+
+
+async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) -> Line:
+    """A reloaded desk registers its phone within a moment: try until it has, with music for the caller."""
+    await bridge.start_moh("default")
+    try:
+        async with asyncio.timeout(RELOAD_S):
+            while True:
+                try:
+                    leg = await _ring(contact, legs)
+                except LegFailed:
+                    await asyncio.sleep(RING_AGAIN_S)
+                    continue
+                await bridge.add(leg.channel.id)
+                return leg
+    except TimeoutError as error:
+        raise LegFailed(0, "the desk did not come back") from error
+    finally:
+        await bridge.stop_moh()
+
+
 @asynccontextmanager
-async def _recorded(call: Call, contact: Contact, recording: str) -> AsyncIterator[None]:
-    """A recording that fails never ends a talk: the desk and the record say that there is none."""
+async def _recorded(call: Call, contact: Contact, *, adopt: bool) -> AsyncIterator[None]:
+    """A recording that fails never ends a talk: the record lists the whole talk as a gap."""
+    recording = f"rec-{contact.id}"
+    ari = contact.house.require_ari()
     async with AsyncExitStack() as held:
         try:
-            await held.enter_async_context(recorded(contact.house.require_ari(), call.channel, recording))
+            await held.enter_async_context(recorded(ari, call.channel, recording, adopt=adopt))
         except RecordingFailed as failed:
             log.error("no recording", contact=contact.id, error=failed.code)
-            contact.note("recording", id=recording, file=None, ms=0, sha256=None, sm3=None, gaps=[failed.code])
-            yield
-            return
-        held.callback(contact.house.background, keep_recording(contact, recording))
+            held.callback(_note_gap, contact, recording)
+        else:
+            held.callback(lambda: contact.house.background(keep_recording(contact, recording)))
         yield
+
+
+def _note_gap(contact: Contact, recording: str) -> None:
+    lost = max(0, now_ms() - (contact.talking_ms or now_ms()))
+    contact.note("recording", id=recording, file="", ms=lost, gaps=[[0, lost]])
 
 
 async def keep_recording(contact: Contact, recording: str) -> None:
@@ -201,11 +271,10 @@ async def keep_recording(contact: Contact, recording: str) -> None:
     source = house.recordings_spool
     target: Path = house.config.data_dir / "recordings" / contact.id
     try:
-        await house.recording_closed(recording)
         kept = await asyncio.to_thread(join, source, recording, target)
     except (RecordingFailed, OSError) as error:
         log.error("recording not kept", contact=contact.id, error=type(error).__name__)
-        contact.note("recording", id=recording, file=None, ms=0, sha256=None, sm3=None, gaps=["lost"])
+        _note_gap(contact, recording)
         return
     contact.note(
         "recording", id=recording, file=f"{contact.id}/{kept.name}", ms=kept.ms, sha256=kept.sha256, sm3=kept.sm3,
@@ -221,7 +290,7 @@ async def ask_survey(call: Call, contact: Contact, hotline: Hotline) -> None:
     await say(call, ["agent_left"])
     contact.survey = await survey(call, hotline.survey)
     if contact.survey:
-        contact.note("survey", key="survey", question=hotline.survey.prompt, answer=contact.survey)
+        contact.note("survey", question=hotline.survey.prompt, answer=contact.survey)
         contact.show()
     with suppress(AriError):
         await farewell(call, contact.survey is not None)
