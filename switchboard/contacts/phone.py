@@ -248,16 +248,21 @@ async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) ->
 async def _recorded(call: Call, contact: Contact, *, adopt: bool) -> AsyncIterator[None]:
     """A recording that fails never ends a talk: the record lists the whole talk as a gap."""
     recording = f"rec-{contact.id}"
-    ari = contact.house.require_ari()
-    async with AsyncExitStack() as held:
-        try:
-            await held.enter_async_context(recorded(ari, call.channel, recording, adopt=adopt))
-        except RecordingFailed as failed:
-            log.error("no recording", contact=contact.id, error=failed.code)
-            held.callback(_note_gap, contact, recording)
-        else:
-            held.callback(lambda: contact.house.background(keep_recording(contact, recording)))
+    running = AsyncExitStack()
+    try:
+        await running.enter_async_context(recorded(contact.house.require_ari(), call.channel, recording, adopt=adopt))
+        lost = False
+    except RecordingFailed as failed:
+        log.error("no recording", contact=contact.id, error=failed.code)
+        lost = True
+    try:
         yield
+    finally:
+        await running.aclose()
+        if lost:
+            _note_gap(contact, recording)
+        else:
+            contact.house.background(keep_recording(contact, recording))
 
 
 def _note_gap(contact: Contact, recording: str) -> None:
