@@ -29,7 +29,11 @@ async def agent_leg(
     async with Line(ari, Channel(ari, leg_id)) as line:
         try:
             await Channel.originate(
-                ari, endpoint, id=leg_id, caller_id=caller_id, timeout_s=max(1, timeout_ms // 1000),
+                ari,
+                endpoint,
+                id=leg_id,
+                caller_id=caller_id,
+                timeout_s=max(1, timeout_ms // 1000),
                 app_args=("agent",),
             )
         except AriError as error:

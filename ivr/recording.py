@@ -40,7 +40,9 @@ class RecordingFile:
 
 
 @asynccontextmanager
-async def recorded(ari: Ari, caller: Channel, recording_id: str, *, adopt: bool = False) -> AsyncIterator[None]:
+async def recorded(
+    ari: Ari, caller: Channel, recording_id: str, *, adopt: bool = False
+) -> AsyncIterator[None]:
     """Record the caller's channel, both directions, for as long as this is entered; both files are closed after.
 
     ``adopt``: the snoops are there already and went on recording while we were away. Raises ``RecordingFailed``.
@@ -60,9 +62,9 @@ async def _begin(caller: Channel, snoops: list[Channel], names: list[str]) -> No
     try:
         for snoop, spy in zip(snoops, SIDES.values(), strict=True):
             await caller.snoop(id=snoop.id, spy=spy, app_args=("recording",))
-        await asyncio.gather(*(
-            snoop.record(name, format="wav") for snoop, name in zip(snoops, names, strict=True)
-        ))
+        await asyncio.gather(
+            *(snoop.record(name, format="wav") for snoop, name in zip(snoops, names, strict=True))
+        )
     except AriError as error:
         await asyncio.gather(*(snoop.hangup() for snoop in snoops), return_exceptions=True)
         raise RecordingFailed(f"recording did not start: {error.code}") from error

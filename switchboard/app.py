@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from routing.engine import Engine
+from routing.policy import Policy
+from routing.server import RoutingServer
 
 from ivr.ari.client import Ari, AriSettings, Reconciled
 from ivr.errors import IvrError
 from ivr.hotline import load_hotlines
 from ivr.prompts.catalogue import SOUND, PromptSet
+from ivr.server.config import ServerOptions, ServerPorts, Trunk
 from ivr.server.fetch import find_or_fetch
-from ivr.server.process import AsteriskServer, ServerPorts
-from routing.engine import Engine
-from routing.policy import Policy
-from routing.server import RoutingServer
+from ivr.server.process import AsteriskServer
 from switchboard.config import Config
 from switchboard.contacts.arrivals import Arrivals
 from switchboard.demo import gentle_stream, load_demo
@@ -86,8 +87,13 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
     engine = await Engine.connect(url)
     held.push_async_callback(engine.close)
     return House(
-        config, records, engine, Policy.load(config.policy_file), load_hotlines(config.hotline_dir),
-        PromptSet(overlay=config.prompt_overlay), LiveBoard(),
+        config,
+        records,
+        engine,
+        Policy.load(config.policy_file),
+        load_hotlines(config.hotline_dir),
+        PromptSet(overlay=config.prompt_overlay),
+        LiveBoard(),
     )
 
 
@@ -119,14 +125,27 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
     config = house.config
     password = _ari_password(config)
     if config.asterisk == "external":
-        return AriSettings(url=config.ari_url or "", username=config.ari_user, password=password, app=APPLICATION)
+        return AriSettings(
+            url=config.ari_url or "", username=config.ari_user, password=password, app=APPLICATION
+        )
     home = await find_or_fetch(config.cache_dir, progress=progress)
     ports = ServerPorts(
-        sip=config.sip_port, http=config.asterisk_http_port, rtp_first=config.rtp_first, rtp_last=config.rtp_last
+        sip=config.sip_port,
+        http=config.asterisk_http_port,
+        rtp_first=config.rtp_first,
+        rtp_last=config.rtp_last,
     )
     server = AsteriskServer(
-        home, config.run_dir / "asterisk", ports, config.ari_user, password, sounds_dir=SOUND,
-        recordings_dir=house.recordings_spool, sip_host=config.sip_host, trunk_addresses=config.trunk_addresses,
+        home,
+        config.run_dir / "asterisk",
+        ports,
+        ari_user=config.ari_user,
+        ari_password=password,
+        sounds_dir=SOUND,
+        recordings_dir=house.recordings_spool,
+        options=ServerOptions(
+            app=APPLICATION, bind=config.sip_host, trunk=Trunk(match=config.trunk_addresses)
+        ),
     )
     await held.enter_async_context(server)
     return AriSettings(url=server.url, username=config.ari_user, password=password, app=APPLICATION)
@@ -134,7 +153,9 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
 
 def _ari_password(config: Config) -> str:
     """The configured one, or one made for this data folder: a node killed in a call must find its Asterisk again."""
-    return config.ari_password.get_secret_value() if config.ari_password else secret_file(config, "ari-password")
+    return (
+        config.ari_password.get_secret_value() if config.ari_password else secret_file(config, "ari-password")
+    )
 
 
 def secret_file(config: Config, name: str) -> str:

@@ -65,7 +65,9 @@ async def _demo_call(config: Config, keys: str) -> None:
             body = await answer.json()
             if answer.status >= 400:
                 _fail([f"{body.get('zh', '')} {body.get('en', '')}"])
-            out.print("一位模拟来电者正在拨打 12348，请看排队看板。 A simulated caller is dialling 12348: watch the board.")
+            out.print(
+                "一位模拟来电者正在拨打 12348，请看排队看板。 A simulated caller is dialling 12348: watch the board."
+            )
     except aiohttp.ClientConnectionError:
         _fail(["no switchboard runs on this data folder: start it with `make run`"])
 
@@ -103,7 +105,9 @@ async def _until_told(config: Config) -> None:
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=out, transient=True
     ) as bar:
         task = bar.add_task("starting", total=1.0)
-        async with node(config, progress=lambda what, share: bar.update(task, description=what, completed=share)):
+        async with node(
+            config, progress=lambda what, share: bar.update(task, description=what, completed=share)
+        ):
             bar.stop()
             _show_addresses(config)
             await stop.wait()
@@ -111,7 +115,11 @@ async def _until_told(config: Config) -> None:
 
 
 def _show_addresses(config: Config) -> None:
-    base = f"http://localhost:{config.http_port}" if config.http_port else f"https://localhost:{config.https_port}"
+    base = (
+        f"http://localhost:{config.http_port}"
+        if config.http_port
+        else f"https://localhost:{config.https_port}"
+    )
     table = Table(title="12348 总机 switchboard", show_header=True, header_style="bold")
     table.add_column("用途 what")
     table.add_column("地址 address")
@@ -138,10 +146,13 @@ def _set_up_logs(level: str) -> None:
     logging.basicConfig(level=level.upper(), stream=sys.stderr, format="%(message)s")
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars, structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.format_exc_info,
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False)
-            if not sys.stderr.isatty() else structlog.dev.ConsoleRenderer(),
+            if not sys.stderr.isatty()
+            else structlog.dev.ConsoleRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),

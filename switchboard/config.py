@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from switchboard.errors import ConfigurationError
 
@@ -24,7 +29,9 @@ class Config(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SWITCHBOARD_", extra="forbid", frozen=True)
 
-    data_dir: Path = Field(Path(".data"), description="a folder that may be written: database, recordings, keys")
+    data_dir: Path = Field(
+        Path(".data"), description="a folder that may be written: database, recordings, keys"
+    )
     cache_dir: Path = Field(Path(".cache"), description="a folder for fetched packages")
 
     http_host: str = Field("127.0.0.1", description="an address for plain HTTP; keep it on this machine")
@@ -40,7 +47,9 @@ class Config(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="sqlite+aiosqlite:///path or postgresql+psycopg://user:password@host/name"
     )
-    redis_url: SecretStr | None = Field(None, description="redis://host:6379/0 or unix:///path; none: a private one")
+    redis_url: SecretStr | None = Field(
+        None, description="redis://host:6379/0 or unix:///path; none: a private one"
+    )
 
     asterisk: Literal["embedded", "external", "none"] = Field(
         "embedded", description="embedded (fetched and run here), external (set ari_url too), or none"
@@ -57,24 +66,35 @@ class Config(BaseSettings):
         ("127.0.0.1/32",), description='who may place calls, as ["10.1.2.0/24"]'
     )
 
-    hotline_dir: Path | None = Field(None, description="a folder of hotline TOML files; none: the built-in 12348")
+    hotline_dir: Path | None = Field(
+        None, description="a folder of hotline TOML files; none: the built-in 12348"
+    )
     policy_file: Path | None = Field(None, description="a routing policy TOML file; none: the built-in one")
     prompt_overlay: Path | None = Field(None, description="a folder of <language>/<key>.wav in place of ours")
 
     ring_ms: int = Field(15_000, ge=3_000, le=60_000, description="how long a desk rings, in ms")
-    leg_ms: int = Field(10_000, ge=2_000, le=60_000, description="how long a volunteer's phone may take, in ms")
+    leg_ms: int = Field(
+        10_000, ge=2_000, le=60_000, description="how long a volunteer's phone may take, in ms"
+    )
     wrap_up_ms: int = Field(60_000, ge=0, le=1_800_000, description="time after a contact, in ms")
-    longest_wait_ms: int = Field(1_800_000, ge=5_000, le=7_200_000, description="when to let a caller go, in ms")
+    longest_wait_ms: int = Field(
+        1_800_000, ge=5_000, le=7_200_000, description="when to let a caller go, in ms"
+    )
 
     demo: Literal["none", "data", "live"] = Field(
         "none", description="none, data (volunteers to sign in as), or live (simulated calls too)"
     )
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning, error")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning, error"
+    )
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         file = Path(os.environ.get("SWITCHBOARD_CONFIG", DEFAULT_FILE))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import structlog
-
 from routing.engine import Engine
 from routing.model import Change
 
@@ -45,7 +44,9 @@ class Inbox:
         match change.kind:
             case "reservation.created" if change.reservation:
                 self._contact.reserved(change.reservation, agent)
-            case "reservation.rejected" | "reservation.timed_out" | "reservation.cancelled" if change.reservation:
+            case "reservation.rejected" | "reservation.timed_out" | "reservation.cancelled" if (
+                change.reservation
+            ):
                 how = change.kind.partition(".")[2]
                 self._contact.reservation_ended(change.reservation, how, change.reason)
             case "reservation.accepted" if change.reservation:

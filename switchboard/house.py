@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-
 from ivr.ari.channel import Channel
+from routing.engine import Engine
+from routing.model import Entry, Subscription
+from routing.policy import Policy, Volunteer
+
 from ivr.ari.client import Ari
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
 from ivr.waiting import WaitingRoom
-from routing.engine import Engine
-from routing.model import Entry, Subscription
-from routing.policy import Policy, Volunteer
 from switchboard.agents.desks import Desks
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
@@ -33,8 +33,14 @@ class House:
     """One node. ``ari`` is None where no telephony runs; pages and routing work all the same."""
 
     def __init__(
-        self, config: Config, records: Records, engine: Engine, policy: Policy, hotlines: dict[str, Hotline],
-        prompts: PromptSet, board: LiveBoard,
+        self,
+        config: Config,
+        records: Records,
+        engine: Engine,
+        policy: Policy,
+        hotlines: dict[str, Hotline],
+        prompts: PromptSet,
+        board: LiveBoard,
     ) -> None:
         self.config = config
         self.records = records
@@ -89,7 +95,9 @@ class House:
     # ---- matters and volunteers
 
     def matters(self) -> list[dict[str, str]]:
-        return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters.values()]
+        return [
+            {"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters.values()
+        ]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
         known = self.policy.matters.get(matter or "")
@@ -111,7 +119,10 @@ class House:
     def entry_of(self, contact: Contact) -> Entry:
         matter = contact.matter or self.hotlines[contact.hotline].default_matter
         return self.policy.entry(
-            contact.id, matter=matter, language=contact.language, arrived_ms=contact.queued_ms or contact.arrived_ms,
+            contact.id,
+            matter=matter,
+            language=contact.language,
+            arrived_ms=contact.queued_ms or contact.arrived_ms,
         )
 
     # ---- work beside the contacts
@@ -135,6 +146,11 @@ class House:
 
 def _volunteer(agent: AgentRow) -> Volunteer:
     return Volunteer(
-        agent_id=agent.id, role=agent.role, skills=dict(agent.skills), languages=tuple(agent.languages),
-        district=agent.district, suspended=agent.suspended, licence_until=agent.licence_until,
+        agent_id=agent.id,
+        role=agent.role,
+        skills=dict(agent.skills),
+        languages=tuple(agent.languages),
+        district=agent.district,
+        suspended=agent.suspended,
+        licence_until=agent.licence_until,
     )

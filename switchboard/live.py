@@ -99,11 +99,16 @@ class Live:
         for words in house.matters():
             mine = [contact for contact in self._contacts.values() if contact.matter == words["id"]]
             since = [contact.queued_ms or contact.arrived_ms for contact in mine if contact.stage in WAITING]
-            house.board.set(f"matter/{words['id']}", {
-                **words, "waiting": len(since), "longest_since": min(since, default=None),
-                "talking": sum(contact.stage == "talking" for contact in mine),
-                "staffed": self.staffed(words["id"], "zh"),
-            })
+            house.board.set(
+                f"matter/{words['id']}",
+                {
+                    **words,
+                    "waiting": len(since),
+                    "longest_since": min(since, default=None),
+                    "talking": sum(contact.stage == "talking" for contact in mine),
+                    "staffed": self.staffed(words["id"], "zh"),
+                },
+            )
 
     def _queues(self) -> None:
         for desk in self._house.desks.all():
@@ -128,7 +133,12 @@ class Live:
 
 def _agent_row(desk: Desk) -> dict[str, Any]:
     return {
-        "id": desk.agent.id, "name": desk.agent.name, "role": desk.agent.role, "state": desk.state["name"],
-        "reason": desk.state["reason"], "since": desk.state["since"],
-        "contact": desk.contact["id"] if desk.contact else None, "demo": desk.agent.demo,
+        "id": desk.agent.id,
+        "name": desk.agent.name,
+        "role": desk.agent.role,
+        "state": desk.state["name"],
+        "reason": desk.state["reason"],
+        "since": desk.state["since"],
+        "contact": desk.contact["id"] if desk.contact else None,
+        "demo": desk.agent.demo,
     }

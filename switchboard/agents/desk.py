@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from routing.errors import RoutingError
 from routing.model import Change, Seat
+
 from switchboard.errors import SwitchboardError
 from switchboard.times import now_ms
 
@@ -34,7 +34,10 @@ WORDS = {
     "bad_reason": ("请选择列表中的原因", "Choose a reason from the list"),
     "bad_outcome": ("请选择事项和处理结果", "Choose a matter and an outcome"),
     "too_late": ("时间已过，来电已转给其他志愿者", "Too late: the contact has gone to somebody else"),
-    "routing_away": ("排队系统暂时不可用，请稍候再试", "The queue is not available just now; try again in a moment"),
+    "routing_away": (
+        "排队系统暂时不可用，请稍候再试",
+        "The queue is not available just now; try again in a moment",
+    ),
 }
 
 
@@ -103,7 +106,10 @@ class Desk:
     def seat_changed(self, change: Change) -> None:
         """The seat's new state is shown on the desk and, through the board, to the supervisor."""
         self.state = {
-            "name": change.state, "reason": change.reason, "since": change.at_ms, "until": change.until_ms,
+            "name": change.state,
+            "reason": change.reason,
+            "since": change.at_ms,
+            "until": change.until_ms,
         }
         self.tell({"type": "state", "state": self.state})
         if change.state == "wrap_up" and self.contact:
@@ -114,7 +120,9 @@ class Desk:
 
     def reserved(self, change: Change, contact: Contact) -> None:
         self.reservation = {
-            "id": change.reservation, "contact": contact.id, "expires": now_ms() + self.house.config.ring_ms,
+            "id": change.reservation,
+            "contact": contact.id,
+            "expires": now_ms() + self.house.config.ring_ms,
             "card": contact.card(),
         }
         self.tell({"type": "reservation", "reservation": self.reservation})
@@ -122,7 +130,9 @@ class Desk:
     def reservation_over(self, change: Change) -> None:
         if self.reservation and self.reservation["id"] == change.reservation:
             self.reservation = None
-            why = {"timed_out": "timed_out", "rejected": "rejected"}.get(change.kind.partition(".")[2], "caller_left")
+            why = {"timed_out": "timed_out", "rejected": "rejected"}.get(
+                change.kind.partition(".")[2], "caller_left"
+            )
             self.tell({"type": "reservation_gone", "id": change.reservation, "why": why})
 
     def accepted(self, change: Change, contact: Contact) -> None:
@@ -131,8 +141,13 @@ class Desk:
 
     def _serve(self, contact: Contact) -> None:
         self.contact = {
-            "id": contact.id, "stage": "talking" if contact.talking_ms else "connecting", "card": contact.card(),
-            "since": now_ms(), "talking_since": contact.talking_ms, "wrap_up_until": None, "recording": False,
+            "id": contact.id,
+            "stage": "talking" if contact.talking_ms else "connecting",
+            "card": contact.card(),
+            "since": now_ms(),
+            "talking_since": contact.talking_ms,
+            "wrap_up_until": None,
+            "recording": False,
         }
         self.tell({"type": "contact", "contact": self.contact})
 
@@ -151,9 +166,14 @@ class Desk:
     def _contact_gone(self) -> None:
         if self.contact:
             if self.contact["id"] != self._wrapped:  # wrap-up ran out: the record is final without an outcome
-                self.house.background(self.house.records.append(
-                    self.contact["id"], "wrapped_up", key=f"wrapped_up:{self.agent.id}", agent=self.agent.id,
-                ))
+                self.house.background(
+                    self.house.records.append(
+                        self.contact["id"],
+                        "wrapped_up",
+                        key=f"wrapped_up:{self.agent.id}",
+                        agent=self.agent.id,
+                    )
+                )
             self.tell({"type": "contact_gone", "id": self.contact["id"]})
             self.contact = None
 
@@ -181,8 +201,14 @@ class Desk:
 
     async def _do(self, command: Command) -> None:
         known: dict[str, Callable[[Command], Awaitable[None]]] = {
-            "ready": self._ready, "pause": self._pause, "sign_out": self._sign_out, "seen": self._seen,
-            "accept": self._accept, "reject": self._reject, "hang_up": self._hang_up, "wrap_up": self._wrap_up,
+            "ready": self._ready,
+            "pause": self._pause,
+            "sign_out": self._sign_out,
+            "seen": self._seen,
+            "accept": self._accept,
+            "reject": self._reject,
+            "hang_up": self._hang_up,
+            "wrap_up": self._wrap_up,
             "extend": self._extend,
         }
         action = known.get(command.type)
@@ -202,7 +228,11 @@ class Desk:
         await self.house.desks.sign_out(self)
 
     def _my_reservation(self, command: Command) -> int:
-        if not self.reservation or self.reservation["id"] != command.reservation or command.reservation is None:
+        if (
+            not self.reservation
+            or self.reservation["id"] != command.reservation
+            or command.reservation is None
+        ):
             raise Refused("too_late")
         return command.reservation
 
@@ -240,8 +270,14 @@ class Desk:
         if command.disposition not in DISPOSITIONS or not self.house.knows_matter(command.matter):
             raise Refused("bad_outcome")
         await self.house.records.append(
-            contact["id"], "wrapped_up", at_ms=now_ms(), key=f"wrapped_up:{self.agent.id}", agent=self.agent.id,
-            matter=command.matter, disposition=command.disposition, note=command.note,
+            contact["id"],
+            "wrapped_up",
+            at_ms=now_ms(),
+            key=f"wrapped_up:{self.agent.id}",
+            agent=self.agent.id,
+            matter=command.matter,
+            disposition=command.disposition,
+            note=command.note,
         )
         self._wrapped = contact["id"]
         self._contact_gone()

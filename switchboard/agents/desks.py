@@ -7,11 +7,11 @@ import secrets
 from typing import TYPE_CHECKING
 
 import structlog
-
-from ivr.errors import AriError
 from ivr.softphones import provision, remove
 from routing.errors import RoutingError
 from routing.model import Change
+
+from ivr.errors import AriError
 from switchboard.agents.desk import Desk
 from switchboard.dispatch import agent_of
 
@@ -102,7 +102,9 @@ class Desks:
             await self._house.engine.pause(desk.seat, "desk_gone")
         except RoutingError as error:
             log.warning("desk not paused", agent=desk.agent.id, error=error.code)
-        self._leaving[desk.agent.id] = asyncio.create_task(self._leave_later(desk), name=f"leave {desk.agent.id}")
+        self._leaving[desk.agent.id] = asyncio.create_task(
+            self._leave_later(desk), name=f"leave {desk.agent.id}"
+        )
 
     async def _leave_later(self, desk: Desk) -> None:
         await asyncio.sleep(AWAY_S)

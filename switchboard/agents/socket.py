@@ -138,13 +138,21 @@ async def desk_socket(house: House, request: web.Request, agent_id: str) -> web.
 def _welcome(house: House, desk: Desk) -> dict[str, Any]:
     config = house.config
     return {
-        "type": "welcome", "protocol": PROTOCOL, "now": now_ms(),
+        "type": "welcome",
+        "protocol": PROTOCOL,
+        "now": now_ms(),
         "agent": {"id": desk.agent.id, "name": desk.agent.name, "role": desk.agent.role},
         "phone": {
-            "uri": f"sip:{desk.agent.id}@switchboard", "password": desk.password, "socket": "/ws/sip",
+            "uri": f"sip:{desk.agent.id}@switchboard",
+            "password": desk.password,
+            "socket": "/ws/sip",
             "registrar": f"sip:{config.sip_host}:{config.sip_port}",
         },
-        "state": desk.state, "reservation": desk.reservation, "contact": desk.contact,
-        "queue": house.live.queue_of(desk), "pause_reasons": list(PAUSE_REASONS), "dispositions": list(DISPOSITIONS),
+        "state": desk.state,
+        "reservation": desk.reservation,
+        "contact": desk.contact,
+        "queue": house.live.queue_of(desk),
+        "pause_reasons": list(PAUSE_REASONS),
+        "dispositions": list(DISPOSITIONS),
         "matters": house.matters(),
     }

@@ -7,18 +7,18 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 import structlog
-
 from ivr.ari.channel import Channel
-from ivr.ari.client import Ari, Reconciled
 from ivr.ari.events import StasisStart
+
+from ivr.ari.client import Ari, Reconciled
 from ivr.call import Call
 from switchboard.contacts.contact import Contact, new_contact_id
 from switchboard.contacts.phone import handle_call, resume_call
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
-    from switchboard.records.fold import ContactRecord
     from switchboard.house import House
+    from switchboard.records.fold import ContactRecord
 
 log = structlog.get_logger(__name__)
 
@@ -49,9 +49,14 @@ class Arrivals:
             self._house.background(channel.continue_in_dialplan())
             return
         contact = Contact(
-            house=self._house, id=new_contact_id(), medium="call",
-            hotline=event.args[1] if len(event.args) > 1 else "", caller=event.channel.caller.number or None,
-            channel=event.channel.id, demo="demo" in event.args[2:], arrived_ms=now_ms(),
+            house=self._house,
+            id=new_contact_id(),
+            medium="call",
+            hotline=event.args[1] if len(event.args) > 1 else "",
+            caller=event.channel.caller.number or None,
+            channel=event.channel.id,
+            demo="demo" in event.args[2:],
+            arrived_ms=now_ms(),
         )
         self._run(contact, channel, resumed=False)
 
@@ -85,7 +90,13 @@ class Arrivals:
                 await self._resume(record, channel_id)
             else:
                 await self._house.records.append(
-                    record.id, "ended", at_ms=now_ms(), key="ended", reason="lost", by="system", hangup_cause=None
+                    record.id,
+                    "ended",
+                    at_ms=now_ms(),
+                    key="ended",
+                    reason="lost",
+                    by="system",
+                    hangup_cause=None,
                 )
         await self._end_orphans(found)
 

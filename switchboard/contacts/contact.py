@@ -17,6 +17,7 @@ import structlog
 
 from ivr.errors import CallerLeft
 from ivr.intake import Intake
+
 if TYPE_CHECKING:
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
@@ -69,10 +70,22 @@ class Contact:
     def from_record(cls, house: House, record: ContactRecord, channel: str) -> Contact:
         """A contact found again after the switchboard was away."""
         return cls(
-            house=house, id=record.id, medium=record.medium, hotline=record.hotline, caller=record.caller,
-            channel=channel, demo=record.demo, arrived_ms=record.arrived_ms, stage=record.stage,
-            language=record.language, matter=record.matter, priority=record.priority, queued_ms=record.queued_ms,
-            talking_ms=record.connected_ms, talked=record.connected_ms is not None, agent=record.agent,
+            house=house,
+            id=record.id,
+            medium=record.medium,
+            hotline=record.hotline,
+            caller=record.caller,
+            channel=channel,
+            demo=record.demo,
+            arrived_ms=record.arrived_ms,
+            stage=record.stage,
+            language=record.language,
+            matter=record.matter,
+            priority=record.priority,
+            queued_ms=record.queued_ms,
+            talking_ms=record.connected_ms,
+            talked=record.connected_ms is not None,
+            agent=record.agent,
         )
 
     def note(self, kind: str, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
@@ -102,7 +115,11 @@ class Contact:
     def understood(self, taken: Intake) -> None:
         self.language, self.matter = taken.language, taken.matter
         self.note(
-            "intake", language=taken.language, matter=taken.matter, priority=self.priority, priority_reason=None,
+            "intake",
+            language=taken.language,
+            matter=taken.matter,
+            priority=self.priority,
+            priority_reason=None,
             how=taken.how,
         )
         self.show()
@@ -144,7 +161,9 @@ class Contact:
         """Write ``ended`` once, and wait until it is committed."""
         self.ended_ms = now_ms()
         self.stage = "finished"
-        self.note("ended", once="ended", reason=self.end_reason, by=self.ended_by, hangup_cause=self.hangup_cause)
+        self.note(
+            "ended", once="ended", reason=self.end_reason, by=self.ended_by, hangup_cause=self.hangup_cause
+        )
         await self.stored()
         self.show()
 
@@ -154,17 +173,34 @@ class Contact:
     def card(self) -> dict[str, Any]:
         """What a volunteer sees before accepting (docs/protocol.md)."""
         return {
-            "caller": mask_number(self.caller), "region": None, "matter": self.house.matter_words(self.matter),
-            "language": self.language, "waiting_since": self.queued_ms or self.arrived_ms, "priority": self.priority,
-            "priority_reason": None, "earlier": 0, "demo": self.demo,
+            "caller": mask_number(self.caller),
+            "region": None,
+            "matter": self.house.matter_words(self.matter),
+            "language": self.language,
+            "waiting_since": self.queued_ms or self.arrived_ms,
+            "priority": self.priority,
+            "priority_reason": None,
+            "earlier": 0,
+            "demo": self.demo,
         }
 
     def board_row(self) -> dict[str, Any]:
         return {
-            "id": self.id, "medium": self.medium, "stage": self.stage, "caller": mask_number(self.caller),
-            "matter": self.matter, "language": self.language, "priority": self.priority, "arrived": self.arrived_ms,
-            "queued": self.queued_ms, "talking_since": self.talking_ms, "ended": self.ended_ms, "agent": self.agent,
-            "end_reason": self.end_reason, "survey": self.survey, "demo": self.demo,
+            "id": self.id,
+            "medium": self.medium,
+            "stage": self.stage,
+            "caller": mask_number(self.caller),
+            "matter": self.matter,
+            "language": self.language,
+            "priority": self.priority,
+            "arrived": self.arrived_ms,
+            "queued": self.queued_ms,
+            "talking_since": self.talking_ms,
+            "ended": self.ended_ms,
+            "agent": self.agent,
+            "end_reason": self.end_reason,
+            "survey": self.survey,
+            "demo": self.demo,
         }
 
 
@@ -177,8 +213,13 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
     """
     house = contact.house
     contact.note(
-        "arrived", once="arrived", medium=contact.medium, hotline=contact.hotline, caller=contact.caller,
-        channel=contact.channel, demo=contact.demo,
+        "arrived",
+        once="arrived",
+        medium=contact.medium,
+        hotline=contact.hotline,
+        caller=contact.caller,
+        channel=contact.channel,
+        demo=contact.demo,
     )
     house.live.contact_opened(contact)
     try:

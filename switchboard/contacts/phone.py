@@ -14,10 +14,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
-
-from ivr.agent_leg import agent_leg
 from ivr.ari.bridge import Bridge
 from ivr.ari.channel import Channel
+from routing.engine import Engine
+
+from ivr.agent_leg import agent_leg
 from ivr.call import Call, Line
 from ivr.errors import AriError, LegFailed, RecordingFailed
 from ivr.hotline import Hotline
@@ -26,7 +27,6 @@ from ivr.prompt import say
 from ivr.recording import join, recorded
 from ivr.survey import farewell, survey
 from ivr.waiting import keep_informed
-from routing.engine import Engine
 from switchboard.contacts.contact import Contact, open_contact
 from switchboard.dispatch import Accepted, Inbox, agent_of
 from switchboard.times import now_ms
@@ -127,7 +127,10 @@ async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
     contact.leg = f"ag-{contact.id}-{contact.reservation}-{contact.tries}"
     return await held.enter_async_context(
         agent_leg(
-            house.require_ari(), desk.endpoint, leg_id=contact.leg, caller_id=f"12348 <{contact.hotline}>",
+            house.require_ari(),
+            desk.endpoint,
+            leg_id=contact.leg,
+            caller_id=f"12348 <{contact.hotline}>",
             timeout_ms=house.config.leg_ms,
         )
     )
@@ -136,7 +139,11 @@ async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
 async def find_leg(contact: Contact, held: AsyncExitStack) -> Line | None:
     """The volunteer's leg that went on talking while the switchboard was away."""
     house = contact.house
-    found = [channel for channel in await Channel.all(house.require_ari()) if channel.id.startswith(f"ag-{contact.id}-")]
+    found = [
+        channel
+        for channel in await Channel.all(house.require_ari())
+        if channel.id.startswith(f"ag-{contact.id}-")
+    ]
     entry = await house.engine.entry(contact.id)
     if not found or entry is None or entry.reservation is None or entry.state != "connected":
         return None
@@ -250,7 +257,9 @@ async def _recorded(call: Call, contact: Contact, *, adopt: bool) -> AsyncIterat
     recording = f"rec-{contact.id}"
     running = AsyncExitStack()
     try:
-        await running.enter_async_context(recorded(contact.house.require_ari(), call.channel, recording, adopt=adopt))
+        await running.enter_async_context(
+            recorded(contact.house.require_ari(), call.channel, recording, adopt=adopt)
+        )
         lost = False
     except RecordingFailed as failed:
         log.error("no recording", contact=contact.id, error=failed.code)
@@ -282,7 +291,12 @@ async def keep_recording(contact: Contact, recording: str) -> None:
         _note_gap(contact, recording)
         return
     contact.note(
-        "recording", id=recording, file=f"{contact.id}/{kept.name}", ms=kept.ms, sha256=kept.sha256, sm3=kept.sm3,
+        "recording",
+        id=recording,
+        file=f"{contact.id}/{kept.name}",
+        ms=kept.ms,
+        sha256=kept.sha256,
+        sm3=kept.sm3,
         gaps=[],
     )
 
@@ -299,5 +313,3 @@ async def ask_survey(call: Call, contact: Contact, hotline: Hotline) -> None:
         contact.show()
     with suppress(AriError):
         await farewell(call, contact.survey is not None)
-
-
