@@ -1,298 +1,127 @@
-"""A bare Asterisk for the rig: its own small configuration, its own dialplan, nothing of the product in it.
+"""A running Asterisk for tests: the real one, on free loopback ports, with tones for prompts.
 
-It is the same program that the product runs, so that a comparison says something about the product and not
-about two builds. The extensions: `echo` returns the sound; `keys` says each key back as a tone (KEY_TONES);
-`12348` answers, plays welcome, menu (ends at a key) and next, and goes to app_queue.
+`asterisk` (session) is shared by all tests of a run; it lives in a thread with an event loop of its own, so
+that tests keep theirs. Whoever wants to kill, restart or configure an Asterisk takes `own_asterisk()`
+instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
-import signal
+import shutil
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Protocol, Self
 
-from tests.support import alaw
-from tests.support.ports import free_port, free_range
+import pytest
 
-CACHE_DIR = Path(os.environ.get("SWITCHBOARD_CACHE_DIR") or Path.home() / ".cache" / "switchboard")
-KEY_TONES = {str(key): 600 + 100 * (key - 1) for key in range(1, 10)}
+from ivr.server.config import ServerOptions, ServerPorts
+from ivr.server.fetch import AsteriskHome, find_or_fetch_blocking
+from ivr.server.process import AsteriskServer
 
-_MODULES = (
-    """
-res_timing_timerfd res_crypto res_sorcery_config res_sorcery_memory res_sorcery_astdb res_pjproject pbx_config
-res_musiconhold res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_caller_id res_pjsip_pubsub
-res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_authenticator_digest
-res_pjsip_registrar res_pjsip_nat res_pjsip_rfc3326 res_pjsip_dlg_options chan_pjsip res_rtp_asterisk
-codec_alaw codec_ulaw format_pcm bridge_simple bridge_native_rtp bridge_builtin_features bridge_softmix
-app_echo app_playback app_read app_queue app_verbose app_stack func_strings func_channel
-"""
-).split()  # noqa: SIM905 - a list of forty quoted names says less
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("SWITCHBOARD_CACHE", ROOT / ".cache"))
+
+ARI_USER = "switchboard"
+ARI_PASSWORD = "only-for-tests"
+
+SOUNDS_MS = {"tone": 3000, "short": 300, "second": 500, "away": 400, "away_thanks": 200}
+"""Test prompts and their length; each is a tone. In calls: `sound:zh/tone`."""
 
 
-class AsteriskError(Exception):
-    """Asterisk did not start or died; the text holds the end of its log."""
+def home() -> AsteriskHome:
+    return find_or_fetch_blocking(CACHE)
 
 
-class Home(Protocol):
-    """Where an unpacked or installed Asterisk lies (ivr.server.fetch.AsteriskHome is one)."""
-
-    @property
-    def command(self) -> Sequence[str]: ...
-    @property
-    def modules_dir(self) -> Path: ...
-    @property
-    def data_dir(self) -> Path: ...
+def alaw_tone(ms: int, hertz: float = 440.0) -> bytes:
+    """A-law, 8 kHz, about -12 dBFS."""
+    return bytes(_alaw(int(8000 * math.sin(2 * math.pi * hertz * n / 8000))) for n in range(ms * 8))
 
 
-async def find_home() -> Home:
-    """The Asterisk the product itself would start; fetched at the first use."""
-    from ivr.server.fetch import find_or_fetch
+def _alaw(sample: int) -> int:
+    """One 16-bit sample in G.711 A-law."""
+    sign = 0x80 if sample >= 0 else 0
+    level = min(abs(sample), 32635)
+    exponent = max(level.bit_length() - 8, 0)
+    mantissa = (level >> (exponent + 3 if exponent else 4)) & 0x0F
+    return (sign | exponent << 4 | mantissa) ^ 0x55
 
-    return await find_or_fetch(CACHE_DIR)
+
+def make_sounds(folder: Path) -> None:
+    (folder / "zh").mkdir(parents=True)
+    (folder / "music").mkdir()
+    for name, ms in SOUNDS_MS.items():
+        (folder / "zh" / f"{name}.alaw").write_bytes(alaw_tone(ms))
+    (folder / "music" / "waiting.alaw").write_bytes(alaw_tone(2000, 330.0))
 
 
-@dataclass
-class BareAsterisk:
-    """`async with BareAsterisk(home, agents=[("v001", "secret")]) as asterisk: …` on ports of its own.
+def new_server(
+    folder: Path, options: ServerOptions | None = None, ports: ServerPorts | None = None
+) -> AsteriskServer:
+    """A server below `folder` on free ports, not started. `folder` must be short (unix sockets)."""
+    if not (folder / "sounds").exists():
+        make_sounds(folder / "sounds")
+    return AsteriskServer(
+        home(),
+        folder / "run",
+        ports or ServerPorts.free(),
+        ari_user=ARI_USER,
+        ari_password=ARI_PASSWORD,
+        sounds_dir=folder / "sounds",
+        recordings_dir=folder / "recordings",
+        options=options,
+    )
 
-    Attributes:
-        agents: users and passwords that may register; members of the queue `volunteers` of `12348`.
-        sounds: extra A-law sounds by name, for `Playback(NAME)`.
-        queue: more lines for the queue's section.
-        trace: log every SIP message (to `log()`).
-    """
 
-    home: Home
-    agents: Sequence[tuple[str, str]] = ()
-    sounds: Mapping[str, bytes] = field(default_factory=dict)
-    queue: str = ""
-    wrap_up_s: int = 0
-    trace: bool = False
+async def until(condition: Callable[[], object], timeout: float = 5.0) -> None:
+    """Return as soon as `condition()` is true. Raises TimeoutError."""
+    async with asyncio.timeout(timeout):
+        while not condition():  # noqa: ASYNC110 - the condition is not ours to signal
+            await asyncio.sleep(0.005)
 
-    def __post_init__(self) -> None:
-        self.sip_port = free_port()
-        self.rtp_first, self.rtp_last = free_range(4000)
-        self._folder = tempfile.TemporaryDirectory(prefix="asterisk-")
-        self.folder = Path(self._folder.name)
-        self._process: asyncio.subprocess.Process | None = None
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+@contextlib.contextmanager
+def short_folder() -> Iterator[Path]:
+    """A temporary folder with a path short enough for Asterisk's console socket."""
+    folder = Path(tempfile.mkdtemp(prefix="sw-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
-    async def __aenter__(self) -> Self:
-        self._write()
-        self._process = await asyncio.create_subprocess_exec(
-            *self.home.command,
-            *("-C", str(self.folder / "etc/asterisk.conf"), "-f"),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=(self.folder / "stdout").open("wb"),
-            stderr=asyncio.subprocess.STDOUT,
-        )
+
+@contextlib.asynccontextmanager
+async def own_asterisk(options: ServerOptions | None = None) -> AsyncIterator[AsteriskServer]:
+    """An Asterisk of the test's own, in the test's event loop."""
+    with short_folder() as folder:
+        async with new_server(folder, options) as server:
+            yield server
+
+
+@contextlib.contextmanager
+def in_thread(server: AsteriskServer) -> Iterator[AsteriskServer]:
+    """Run the server, supervision included, in a thread with its own event loop."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="asterisk-server", daemon=True)
+    thread.start()
+    try:
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(60)
         try:
-            await self._wait_booted()
-        except BaseException:
-            await self.__aexit__()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        process = self._process
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-            await process.wait()
-        self._folder.cleanup()
-
-    async def _wait_booted(self) -> None:
-        deadline = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(AsteriskError):
-                if "fully booted" in (await self.cli("core waitfullybooted")).lower():
-                    return
-            assert self._process is not None
-            if self._process.returncode is not None or time.monotonic() > deadline:
-                raise AsteriskError(f"Asterisk did not start\n{self.log()[-4000:]}")
-            await asyncio.sleep(0.05)
-
-    async def cli(self, command: str, timeout: float = 10.0) -> str:
-        """One command of Asterisk's console; its answer.
-
-        Raises:
-            AsteriskError: nobody answered.
-        """
-        process = await asyncio.create_subprocess_exec(
-            *self.home.command,
-            *("-C", str(self.folder / "etc/asterisk.conf"), "-rx", command),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        try:
-            async with asyncio.timeout(timeout):
-                output, _ = await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-            raise AsteriskError(f"no answer to {command!r}") from None
-        if process.returncode != 0:
-            raise AsteriskError(output.decode(errors="replace"))
-        return output.decode(errors="replace")
-
-    async def channels(self) -> int:
-        """How many channels there are now."""
-        return int((await self.cli("core show channels count")).split()[0])
-
-    def log(self) -> str:
-        parts = [self.folder / "log/messages.log", self.folder / "stdout"]
-        return "\n".join(part.read_text(errors="replace") for part in parts if part.exists())
-
-    def _write(self) -> None:
-        for name in ("etc", "lib", "db", "keys/keys", "spool", "run", "log", "cache", "sounds"):
-            (self.folder / name).mkdir(parents=True)
-        for name, text in self._files().items():
-            (self.folder / "etc" / name).write_text(text)
-        sounds = {f"key{key}": alaw.tone(hertz, ms=400) for key, hertz in KEY_TONES.items()}
-        for name, sound in {**sounds, **self.sounds}.items():
-            (self.folder / "sounds" / f"{name}.alaw").write_bytes(sound)
-
-    def _files(self) -> dict[str, str]:
-        empty: dict[str, str] = dict.fromkeys(
-            ("ccss.conf", "cel.conf", "udptl.conf", "features.conf", "acl.conf", "stasis.conf"), ""
-        )
-        empty["queuerules.conf"] = empty["indications.conf"] = "[general]\n"
-        return {
-            **empty,
-            "asterisk.conf": self._asterisk_conf(),
-            "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in _MODULES),
-            "logger.conf": "[general]\n[logfiles]\nmessages.log => notice,warning,error\n",
-            "cdr.conf": "[general]\nenable=no\n",
-            "http.conf": "[general]\nenabled=no\n",
-            "manager.conf": "[general]\nenabled=no\n",
-            "musiconhold.conf": f"[default]\nmode=files\ndirectory={self.folder}/sounds\n",
-            "rtp.conf": f"[general]\nrtpstart={self.rtp_first}\nrtpend={self.rtp_last}\nstrictrtp=yes\n",
-            "pjproject.conf": "[startup]\ntype=startup\nlog_level=0\n",
-            "pjsip.conf": self._pjsip_conf(),
-            "queues.conf": self._queues_conf(),
-            "extensions.conf": _EXTENSIONS.replace("SOUNDS", str(self.folder / "sounds")),
-        }
-
-    def _asterisk_conf(self) -> str:
-        here = self.folder
-        folders = {
-            "etc": here / "etc",
-            "mod": self.home.modules_dir,
-            "varlib": here / "lib",
-            "db": here / "db",
-            "key": here / "keys",
-            "data": self.home.data_dir,
-            "agi": here / "lib",
-            "spool": here / "spool",
-            "run": here / "run",
-            "log": here / "log",
-            "cache": here / "cache",
-            "sbin": here,
-        }
-        lines = "".join(f"ast{name}dir => {path}\n" for name, path in folders.items())
-        return f"[directories]\n{lines}[options]\ndocumentation_language = en_US\nsystemname = rig\n"
-
-    def _pjsip_conf(self) -> str:
-        agents = "".join(_AGENT.format(user=user, password=password) for user, password in self.agents)
-        debug = "debug=yes\n" if self.trace else ""
-        return _PJSIP.format(port=self.sip_port, debug=debug) + agents
-
-    def _queues_conf(self) -> str:
-        members = "".join(f"member => PJSIP/{user}\n" for user, _ in self.agents)
-        return _QUEUES.format(members=members, more=self.queue, wrap_up=self.wrap_up_s)
+            yield server
+        finally:
+            asyncio.run_coroutine_threadsafe(server.stop(), loop).result(30)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
 
 
-_PJSIP = """[global]
-type=global
-endpoint_identifier_order=auth_username,username,ip
-user_agent=rig
-{debug}
-[udp]
-type=transport
-protocol=udp
-bind=127.0.0.1:{port}
-
-[trunk]
-type=endpoint
-context=from-trunk
-disallow=all
-allow=alaw
-direct_media=no
-dtmf_mode=rfc4733
-[trunk]
-type=identify
-endpoint=trunk
-match=127.0.0.1
-"""
-
-_AGENT = """
-[{user}]
-type=endpoint
-context=nowhere
-disallow=all
-allow=alaw
-direct_media=no
-auth={user}
-aors={user}
-[{user}]
-type=auth
-auth_type=userpass
-username={user}
-password={password}
-[{user}]
-type=aor
-max_contacts=1
-remove_existing=yes
-"""
-
-_QUEUES = """[general]
-persistentmembers=no
-autofill=yes
-monitor-type=MixMonitor
-shared_lastcall=yes
-
-[volunteers]
-strategy=rrmemory
-musicclass=default
-timeout=15
-retry=1
-wrapuptime={wrap_up}
-ringinuse=no
-joinempty=yes
-leavewhenempty=no
-announce-frequency=0
-announce-position=no
-{more}
-{members}"""
-
-_EXTENSIONS = """[general]
-[globals]
-[from-trunk]
-exten => echo,1,Answer()
- same => n,Echo()
-exten => keys,1,Answer()
- same => n(again),Read(KEY,,1,,1,20)
- same => n,GotoIf($["${KEY}" = ""]?done)
- same => n,Playback(SOUNDS/key${KEY})
- same => n,Goto(again)
- same => n(done),Hangup()
-exten => 12348,1,Answer()
- same => n,Playback(SOUNDS/welcome)
- same => n,Read(KEY,SOUNDS/menu,1,,1,5)
- same => n,Playback(SOUNDS/next)
- same => n,Queue(volunteers,,,,300)
- same => n,Hangup()
-[nowhere]
-"""
+@pytest.fixture(scope="session")
+def asterisk() -> Iterator[AsteriskServer]:
+    """One Asterisk for the whole run. A test leaves no channel and no bridge behind."""
+    with short_folder() as folder, in_thread(new_server(folder)) as server:
+        yield server

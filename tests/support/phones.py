@@ -13,9 +13,9 @@ from tests.support.sipp import HOST, Sipp, SippError, SippEvent
 class Caller:
     """One person on the telephone: SIPp for the signals, an RtpPeer for the sound.
 
-        async with Caller(sip_port, "13800001234") as caller:
-            await caller.answered()
-            await caller.rtp.press("2")
+    async with Caller(sip_port, "13800001234") as caller:
+        await caller.answered()
+        await caller.rtp.press("2")
     """
 
     def __init__(self, sip_port: int, number: str, dialled: str = "12348", *, timeout_s: float = 120.0):

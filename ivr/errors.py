@@ -1,0 +1,111 @@
+"""Every error the telephony package raises.
+
+    IvrError
+    +-- AriError                 Asterisk refused or failed a request (any status not named below)
+    |   +-- NotFound             404: the channel, bridge, playback or recording is gone (often normal)
+    |   +-- Conflict             409: not in a state for this (often normal: the other side was quicker)
+    |   +-- Unprocessable        412, 422: known thing, wrong moment (a channel that has just left)
+    |   +-- RequestTimedOut      no answer in time; whether it was done is not known
+    |   +-- Disconnected         the event socket is away; whether it was done is not known
+    |   |   +-- StoodDown        another process took the application over: this client stays silent
+    |   +-- Refused              401, 403: wrong name or password for ARI
+    +-- Overflowed               a follower read too slowly and its queue is full
+    +-- ServerError
+        +-- AsteriskMissing      no Asterisk is installed and none can be fetched here
+        +-- FetchFailed          fetching was tried and did not succeed
+        +-- PortTaken            something else listens on a port we were told to use
+        +-- AsteriskFailed       Asterisk was started and did not become ready
+
+`code` is stable and meant for programs and for looking up words; the text is for the log of an operator. No
+text carries personal data: paths are named by their kind, callers never.
+"""
+
+from __future__ import annotations
+
+
+class IvrError(Exception):
+    """Root of the tree. `code` names the error for programs."""
+
+    code = "ivr.error"
+
+
+class AriError(IvrError):
+    """Asterisk answered a request with an error.
+
+    `status` is the HTTP status (0 when there was no answer), `reason` Asterisk's own sentence.
+    """
+
+    code = "ari.error"
+
+    def __init__(self, reason: str, *, status: int = 0, request: str = "") -> None:
+        super().__init__(f"{request or 'ARI'}: {status} {reason}")
+        self.status = status
+        self.reason = reason
+        self.request = request
+
+
+class NotFound(AriError):
+    code = "ari.not_found"
+
+
+class Conflict(AriError):
+    code = "ari.conflict"
+
+
+class Unprocessable(AriError):
+    code = "ari.unprocessable"
+
+
+class RequestTimedOut(AriError):
+    code = "ari.timed_out"
+
+
+class Disconnected(AriError):
+    code = "ari.disconnected"
+
+
+class StoodDown(Disconnected):
+    code = "ari.stood_down"
+
+
+class Refused(AriError):
+    code = "ari.refused"
+
+
+class Overflowed(IvrError):
+    code = "ari.overflowed"
+
+
+class ServerError(IvrError):
+    code = "asterisk.error"
+
+
+class AsteriskMissing(ServerError):
+    code = "asterisk.missing"
+
+
+class FetchFailed(ServerError):
+    code = "asterisk.fetch_failed"
+
+
+class PortTaken(ServerError):
+    code = "asterisk.port_taken"
+
+
+class AsteriskFailed(ServerError):
+    code = "asterisk.failed"
+
+
+_BY_STATUS: dict[int, type[AriError]] = {
+    401: Refused,
+    403: Refused,
+    404: NotFound,
+    409: Conflict,
+    412: Unprocessable,
+    422: Unprocessable,
+}
+
+
+def from_status(status: int, reason: str, request: str) -> AriError:
+    """The error for an HTTP status of 400 or more."""
+    return _BY_STATUS.get(status, AriError)(reason, status=status, request=request)

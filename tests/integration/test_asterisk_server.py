@@ -1,0 +1,145 @@
+"""Asterisk as our child: adopted, restarted, ended. Against the real program."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from ivr.ari.client import probe
+from ivr.errors import AsteriskFailed, PortTaken, Refused
+from ivr.server.config import ServerOptions
+from ivr.server.process import AsteriskServer
+from tests.support.asterisk import ARI_PASSWORD, ARI_USER, ROOT, new_server, own_asterisk, short_folder, until
+
+
+def alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def test_entering_returns_when_ari_answers() -> None:
+    async with own_asterisk() as server:
+        info = await probe(server.url, ARI_USER, ARI_PASSWORD)
+        assert info["config"]["name"] == server.settings.system_name
+        assert server.ready
+        assert not server.adopted
+
+
+async def test_wrong_password_is_refused() -> None:
+    async with own_asterisk() as server:
+        with pytest.raises(Refused):
+            await probe(server.url, ARI_USER, "guessed")
+
+
+async def test_asterisk_writes_no_warning_at_start() -> None:
+    async with own_asterisk() as server:
+        written = (server.settings.run_dir / "log" / "messages").read_text()
+    assert [line for line in written.splitlines() if " built by " not in line] == [
+        ""
+    ] or " built by " in written
+    assert "WARNING" not in written
+    assert "ERROR" not in written
+
+
+async def test_killed_asterisk_is_started_again() -> None:
+    async with own_asterisk() as server:
+        for restart in (1, 2):
+            first = server.pid
+            assert first is not None
+            os.kill(first, signal.SIGKILL)
+            await until(lambda wanted=restart: server.restarts == wanted)
+            await server.wait_ready(5)
+            assert server.pid != first
+
+
+async def test_leaving_ends_the_child_and_its_pid_file() -> None:
+    async with own_asterisk() as server:
+        pid = server.pid
+        assert pid is not None
+        pid_file = server.settings.run_dir / "child.pid"
+        assert pid_file.read_text() == f"{pid}\n"
+        await server.stop()
+        assert not alive(pid)
+        assert not pid_file.exists()
+
+
+_STARTS_AND_DIES = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from tests.support.asterisk import new_server
+from ivr.server.config import ServerPorts
+
+async def main():
+    server = new_server(Path(sys.argv[1]), ports=ServerPorts(*map(int, sys.argv[2:])))
+    await server.start()
+    print(server.pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+async def test_after_kill_9_of_the_switchboard_the_same_asterisk_is_adopted() -> None:
+    with short_folder() as folder:
+        server = new_server(folder)
+        ports = server.settings.ports
+        parent = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _STARTS_AND_DIES,
+            str(folder),
+            *(str(port) for port in (ports.sip, ports.http, ports.rtp_first, ports.rtp_last)),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await parent.communicate()
+        assert parent.returncode == -signal.SIGKILL
+        left = int(said.split()[-1])
+        async with server:
+            assert server.adopted
+            assert server.pid == left
+            os.kill(left, signal.SIGKILL)
+            await until(lambda: server.restarts == 1)
+            await server.wait_ready(5)
+        assert not alive(left)
+
+
+async def test_an_asterisk_with_another_password_is_replaced_not_adopted() -> None:
+    with short_folder() as folder:
+        first = new_server(folder)
+        await first.start()
+        left = first.pid
+        await first.leave_running()
+        second = AsteriskServer(
+            first.home,
+            first.settings.run_dir,
+            first.settings.ports,
+            ari_user=ARI_USER,
+            ari_password="changed",
+            sounds_dir=first.settings.sounds_dir,
+            recordings_dir=first.settings.recordings_dir,
+        )
+        async with second:
+            assert not second.adopted
+            assert second.pid != left
+
+
+async def test_a_taken_port_is_named() -> None:
+    with short_folder() as folder, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as squatter:
+        server = new_server(folder)
+        squatter.bind(("127.0.0.1", server.settings.ports.sip))
+        with pytest.raises(PortTaken, match=str(server.settings.ports.sip)):
+            await server.start()
+
+
+async def test_an_asterisk_that_cannot_start_says_why() -> None:
+    with short_folder() as folder:
+        server = new_server(folder, ServerOptions(extra_files={"asterisk.conf": "[directories]\n"}))
+        with pytest.raises(AsteriskFailed):
+            await server.start()
+        assert server.pid is None
