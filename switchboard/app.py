@@ -34,7 +34,6 @@ from switchboard.web.sites import open_sites
 log = structlog.get_logger(__name__)
 
 Progress = Callable[[str, float], None]
-TICK_S = 0.2
 HEALTH_S = 2.0
 APPLICATION = "switchboard"
 
@@ -47,11 +46,12 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         records = await Records.open(config.sql_url)
         held.push_async_callback(records.close)
         house = await _open_house(config, records, held)
-        start = await house.engine.last_change()
+        start = (await house.engine.snapshot()).stream_id
         _run(held, house.dispatch.run(after=start), "dispatch")
         _run(held, house.live.run(), "live")
-        _run(held, _tick(house.engine), "tick")
+        _run(held, house.engine.keep_time(), "time")
         _run(held, _watch_health(house), "health")
+        await house.desks.begin()
         await open_sites(house, held)
         if config.asterisk == "none":
             house.live.health("asterisk", False, "未启用电话", "telephony is switched off")
@@ -186,16 +186,6 @@ async def _for_ever(work: Coroutine[Any, Any, None], name: str) -> None:
         log.exception("a part of the house stopped", part=name)
 
 
-async def _tick(engine: Engine) -> None:
-    """Time for the routing kernel: leases, rings, wrap-up. Any number of nodes may do it."""
-    while True:
-        try:
-            await engine.tick()
-        except Exception as error:
-            log.warning("tick failed", error=type(error).__name__)
-        await asyncio.sleep(TICK_S)
-
-
 async def _watch_health(house: House) -> None:
     while True:
         for name, (ok, zh, en) in (await check_health(house)).items():
@@ -207,7 +197,7 @@ async def check_health(house: House) -> dict[str, tuple[bool, str, str]]:
     """Each part by name: whether it works, and in words. Used by the board and by ``/healthz``."""
     return {
         "asterisk": _say(bool(house.ari and house.ari.connected), "电话"),
-        "redis": _say(await _works(house.engine.ping()), "排队"),
+        "redis": _say(await _works(house.engine.now_ms()), "排队"),
         "database": _say(await _works(house.records.ping()), "数据库"),
     }
 

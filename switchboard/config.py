@@ -72,7 +72,6 @@ class Config(BaseSettings):
     policy_file: Path | None = Field(None, description="a routing policy TOML file; none: the built-in one")
     prompt_overlay: Path | None = Field(None, description="a folder of <language>/<key>.wav in place of ours")
 
-    ring_ms: int = Field(15_000, ge=3_000, le=60_000, description="how long a desk rings, in ms")
     leg_ms: int = Field(
         10_000, ge=2_000, le=60_000, description="how long a volunteer's phone may take, in ms"
     )

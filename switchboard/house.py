@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from ivr.ari.channel import Channel
 from routing.engine import Engine
-from routing.model import Entry, Subscription
+from routing.model import Entry, KnownEntry, KnownSeat, Subscription
 from routing.policy import Policy, Volunteer
 
 from ivr.ari.client import Ari
@@ -53,6 +53,7 @@ class House:
         self.desks = Desks(self)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
+        self.dispatch.on_reset = lambda: self.background(self.restore_routing())
         self.recordings_spool: Path = config.run_dir / "recording"
         self._ari: Ari | None = None
         self._waiting_room: WaitingRoom | None = None
@@ -124,6 +125,30 @@ class House:
             language=contact.language,
             arrived_ms=contact.queued_ms or contact.arrived_ms,
         )
+
+    async def restore_routing(self) -> None:
+        """The routing state was lost or may have gaps: make it again from the calls and desks that live."""
+        as_of = await self.engine.now_ms()
+        entries = [
+            KnownEntry(
+                self.entry_of(contact),
+                seat=f"{contact.agent}/live" if contact.stage == "talking" else None,
+                reservation=contact.reservation or 0,
+            )
+            for contact in self.live.contacts()
+            if contact.stage in ("waiting", "ringing", "talking")
+        ]
+        seats = [
+            KnownSeat(
+                desk.seat,
+                self.subscriptions_of(desk.agent),
+                available=desk.state["name"] != "paused" and not self.desks.is_away(desk.agent.id),
+                reason=desk.state["reason"] or "",
+            )
+            for desk in self.desks.all()
+        ]
+        await self.engine.reconcile(entries, seats, as_of_ms=as_of)
+        log.warning("routing restored", entries=len(entries), seats=len(seats))
 
     # ---- work beside the contacts
 

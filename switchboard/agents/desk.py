@@ -122,7 +122,7 @@ class Desk:
         self.reservation = {
             "id": change.reservation,
             "contact": contact.id,
-            "expires": now_ms() + self.house.config.ring_ms,
+            "expires": change.expires_ms,
             "card": contact.card(),
         }
         self.tell({"type": "reservation", "reservation": self.reservation})

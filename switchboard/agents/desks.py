@@ -36,6 +36,16 @@ class Desks:
         self._desks: dict[str, Desk] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
 
+    async def begin(self) -> None:
+        """Seats left from before this process: nobody is offered to an empty chair; its owner has a minute."""
+        for seat in (await self._house.engine.snapshot()).seats:
+            if seat.state in ("available", "reserved"):
+                await self._house.engine.pause(seat.id, "restart")
+            agent = agent_of(seat.id)
+            self._leaving[agent] = asyncio.create_task(
+                self._leave_later(agent, seat.id), name=f"leave {agent}"
+            )
+
     def at(self, agent: str) -> Desk | None:
         return self._desks.get(agent)
 
@@ -73,7 +83,7 @@ class Desks:
     async def _occupy(self, desk: Desk) -> None:
         """Show the seat's true state: after a restart of this process it may be in a contact or free already."""
         house = self._house
-        seat = await house.engine.seat(desk.seat)
+        seat = next((seat for seat in (await house.engine.snapshot()).seats if seat.id == desk.seat), None)
         if seat is None or seat.state == "offline":
             await house.engine.pause(desk.seat, "signed_in", house.subscriptions_of(desk.agent))
         else:
@@ -106,25 +116,29 @@ class Desks:
             self._leave_later(desk), name=f"leave {desk.agent.id}"
         )
 
-    async def _leave_later(self, desk: Desk) -> None:
+    async def _leave_later(self, agent: str, seat: str) -> None:
         await asyncio.sleep(AWAY_S)
-        self._leaving.pop(desk.agent.id, None)
-        while desk.contact:
-            await asyncio.sleep(1)
-        await self.sign_out(desk)
+        self._leaving.pop(agent, None)
+        await self._house.engine.leave(seat)
 
     async def sign_out(self, desk: Desk) -> None:
         """Leave the roster. In a contact this is remembered by the engine and done at its end."""
         await self._house.engine.leave(desk.seat)
+
+    def _remove(self, desk: Desk) -> None:
+        """The seat is offline: the desk is no more, and its phone cannot register again."""
         if self._desks.get(desk.agent.id) is desk:
             del self._desks[desk.agent.id]
-        if self._house.ari and desk.password:
+        if desk.password:
+            self._house.background(self._take_phone_away(desk))
+        self._house.live.agent_gone(desk)
+
+    async def _take_phone_away(self, desk: Desk) -> None:
+        if self._house.ari and self.at(desk.agent.id) is None:
             try:
                 await remove(self._house.ari, desk.agent.id)
             except AriError as error:
                 log.info("phone not removed", agent=desk.agent.id, error=error.code)
-        desk.state = {**desk.state, "name": "offline", "reason": "signed_out"}
-        self._house.live.agent_gone(desk)
 
     def take(self, change: Change) -> None:
         """A word of the routing engine for the desk that it concerns."""
@@ -135,6 +149,9 @@ class Desks:
         match change.kind:
             case "seat.changed":
                 desk.seat_changed(change)
+                if change.state == "offline":
+                    self._remove(desk)
+                    return
             case "reservation.created" if contact:
                 desk.reserved(change, contact)
             case "reservation.accepted" if contact:

@@ -89,6 +89,7 @@ class Arrivals:
             if channel_id in there and not found.restarted:
                 await self._resume(record, channel_id)
             else:
+                await self._forget(record.id)
                 await self._house.records.append(
                     record.id,
                     "ended",
@@ -104,6 +105,15 @@ class Arrivals:
         contact = Contact.from_record(self._house, record, channel_id)
         log.info("call found again", contact=contact.id, stage=contact.stage)
         self._run(contact, Channel(self._ari, channel_id), resumed=True)
+
+    async def _forget(self, contact_id: str) -> None:
+        """The caller has gone while we were away: the entry ends, and the seat that served it comes free."""
+        engine = self._house.engine
+        if await engine.abandon(contact_id, "lost"):
+            return
+        entry = next((entry for entry in (await engine.snapshot()).entries if entry.id == contact_id), None)
+        if entry and entry.reservation:
+            await engine.finish(entry.reservation, wrap_up_ms=self._house.config.wrap_up_ms)
 
     async def _end_orphans(self, found: Reconciled) -> None:
         """Legs and snoops without a living talk are hung up: nobody else would ever do it."""

@@ -125,6 +125,8 @@ class Contact:
         self.show()
 
     def reserved(self, reservation: int, agent: str) -> None:
+        if self.reservation == reservation:
+            return
         self.reservation, self.agent = reservation, agent
         self.note("reserved", reservation=reservation, agent=agent)
         self.enter("ringing")

@@ -144,8 +144,11 @@ async def find_leg(contact: Contact, held: AsyncExitStack) -> Line | None:
         for channel in await Channel.all(house.require_ari())
         if channel.id.startswith(f"ag-{contact.id}-")
     ]
-    entry = await house.engine.entry(contact.id)
-    if not found or entry is None or entry.reservation is None or entry.state != "connected":
+    entry = next((entry for entry in (await house.engine.snapshot()).entries if entry.id == contact.id), None)
+    if entry is None or entry.reservation is None or entry.state != "connected":
+        return None
+    if not found:
+        await house.engine.give_back(entry.reservation, "restart", "available", exclude_ms=0)
         return None
     contact.leg, contact.reservation = found[-1].id, entry.reservation
     contact.agent = agent_of(entry.seat or "")
@@ -159,7 +162,9 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
     house = contact.house
     with house.dispatch.inbox(contact) as inbox:
         contact.note("queued", entry=contact.id)
-        await house.engine.enter(house.entry_of(contact))
+        pending = await house.engine.enter(house.entry_of(contact))
+        if pending:
+            contact.reserved(pending.id, agent_of(pending.seat))
         try:
             yield inbox
         except BaseException:

@@ -34,13 +34,13 @@ def test_the_environment_goes_before_the_file(monkeypatch: pytest.MonkeyPatch, t
 def test_every_mistake_is_named_at_once_with_what_to_write(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "switchboard.toml").write_text('sip_prot = 5070\nring_ms = 10\ndemo = "often"\n')
+    (tmp_path / "switchboard.toml").write_text('sip_prot = 5070\nleg_ms = 10\ndemo = "often"\n')
     monkeypatch.setenv("SWITCHBOARD_RTP_FIRST", "abc")
     with pytest.raises(ConfigurationError) as raised:
         load_config()
     problems = raised.value.problems
     assert len(problems) == 4
-    for field in ("sip_prot", "ring_ms", "demo", "rtp_first"):
+    for field in ("sip_prot", "leg_ms", "demo", "rtp_first"):
         assert sum(problem.startswith(f"{field}:") for problem in problems) == 1
     assert any("live (simulated calls too)" in problem for problem in problems)
 
