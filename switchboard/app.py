@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from routing.engine import Engine
 from routing.policy import Policy
-from routing.server import RoutingServer
 
 from ivr.ari.client import Ari, AriSettings, Reconciled
 from ivr.errors import IvrError
@@ -22,6 +20,8 @@ from ivr.prompts.catalogue import SOUND, PromptSet
 from ivr.server.config import ServerOptions, ServerPorts, Trunk
 from ivr.server.fetch import find_or_fetch
 from ivr.server.process import AsteriskServer
+from routing.engine import Engine
+from routing.server import RoutingServer
 from switchboard.config import Config
 from switchboard.contacts.arrivals import Arrivals
 from switchboard.demo import gentle_stream, load_demo
@@ -76,7 +76,7 @@ def _take_data_dir(config: Config, held: AsyncExitStack) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        raise DataInUse("another switchboard runs on this data folder; stop it first") from error
+        raise DataInUse from error
 
 
 async def _open_house(config: Config, records: Records, held: AsyncExitStack) -> House:

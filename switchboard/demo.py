@@ -23,6 +23,7 @@ from ivr.errors import AriError
 from ivr.prompts.texts import Demonstration
 from switchboard.agents.desk import DISPOSITIONS, Desk
 from switchboard.house import House
+from switchboard.records.people import AgentRow, Role
 from switchboard.records.store import Records
 
 log = structlog.get_logger(__name__)
@@ -64,7 +65,7 @@ VOLUNTEERS = (
     DemoVolunteer("v105", "郑大勇", "mediator", ("zh",), {"mediation": 5}, True),
     DemoVolunteer("v106", "冯雪", "legal_aid_worker", ("zh",), {"legal_aid": 4}, True),
 )
-SUPERVISOR = ("s001", "supervisor")
+SUPERVISOR = "s001"
 
 
 async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
@@ -73,22 +74,29 @@ async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
     passwords: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     for volunteer in VOLUNTEERS:
         await records.upsert_agent(
-            id=volunteer.id,
-            name=volunteer.name,
-            role=volunteer.role,
-            languages=volunteer.languages,
-            skills=volunteer.skills,
-            demo=True,
+            AgentRow(
+                id=volunteer.id,
+                name=volunteer.name,
+                role=volunteer.role,
+                languages=volunteer.languages,
+                skills=volunteer.skills,
+                demo=True,
+            )
         )
         if not volunteer.simulated:
-            password = passwords.setdefault(volunteer.id, secrets.token_urlsafe(9))
-            await records.upsert_account(volunteer.id, password, role="volunteer", agent_id=volunteer.id)
-    name, role = SUPERVISOR
-    await records.upsert_account(name, passwords.setdefault(name, secrets.token_urlsafe(9)), role=role)
-    if not file.exists():
-        file.touch(0o600)
-        file.write_text(json.dumps(passwords))
+            await _account(records, passwords, volunteer.id, "volunteer", volunteer.id)
+    await _account(records, passwords, SUPERVISOR, "supervisor", None)
+    file.touch(0o600)
+    file.write_text(json.dumps(passwords))
     return passwords
+
+
+async def _account(
+    records: Records, passwords: dict[str, str], name: str, role: Role, agent_id: str | None
+) -> None:
+    if await records.account(name) is None:
+        passwords[name] = secrets.token_urlsafe(9)
+        await records.create_account(name, passwords[name], role, agent_id)
 
 
 class SimulatedVolunteer:

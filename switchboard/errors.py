@@ -10,6 +10,8 @@
     │   ├── RecordsAway         database_away       the database does not answer; writing goes on by itself
     │   ├── RecordsClosed       records_closed      the switchboard is going down
     │   └── AuditBroken         audit_broken        the chain of the audit log does not close
+    ├── ConfigurationError      configuration       fields with mistakes, all of them named
+    ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
     │   ├── WeakPassword        weak_password       shorter or longer than a password may be
@@ -47,6 +49,24 @@ class SwitchboardError(Exception):
 
     def __init__(self, detail: str = "") -> None:
         super().__init__(detail or self.en)
+
+
+class ConfigurationError(SwitchboardError):
+    """``problems`` has one line for each mistake: the field, what is wrong, what to write."""
+
+    code = "configuration"
+    zh = "配置有误。"
+    en = "The configuration has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class DataInUse(SwitchboardError):
+    code = "data_in_use"
+    zh = "另一个总机正在使用这个数据目录。"
+    en = "Another switchboard runs on this data folder; stop it first."
 
 
 class RecordsError(SwitchboardError):

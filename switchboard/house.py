@@ -9,20 +9,20 @@ from typing import Any
 
 import structlog
 from ivr.ari.channel import Channel
-from routing.engine import Engine
-from routing.model import Entry, KnownEntry, KnownSeat, Subscription
 from routing.policy import Policy, Volunteer
 
 from ivr.ari.client import Ari
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
 from ivr.waiting import WaitingRoom
+from routing.engine import Engine
+from routing.model import Entry, KnownEntry, KnownSeat, Subscription
 from switchboard.agents.desks import Desks
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
 from switchboard.dispatch import Dispatch
 from switchboard.live import Live
-from switchboard.records.queries import AgentRow
+from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.web.board import LiveBoard
 

@@ -11,17 +11,16 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
 from routing.errors import RoutingError
 from routing.model import Change, Seat
-
-from switchboard.errors import SwitchboardError
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
     from switchboard.agents.socket import DeskSocket
     from switchboard.contacts.contact import Contact
     from switchboard.house import House
-    from switchboard.records.queries import AgentRow
+    from switchboard.records.people import AgentRow
 
 MOST_ANSWERS = 200
 EXTENSION_MS = 60_000
@@ -57,7 +56,7 @@ class Command(BaseModel):
     then: str = Field("ready", pattern="^(ready|pause)$")
 
 
-class Refused(SwitchboardError):
+class Refused(Exception):
     """A command that cannot be done; ``code`` is one of ``WORDS``."""
 
     def __init__(self, code: str) -> None:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 from ivr.softphones import provision, remove
-from routing.errors import RoutingError
-from routing.model import Change
 
 from ivr.errors import AriError
+from routing.errors import RoutingError
+from routing.model import Change
 from switchboard.agents.desk import Desk
 from switchboard.dispatch import agent_of
 
@@ -113,7 +113,7 @@ class Desks:
         except RoutingError as error:
             log.warning("desk not paused", agent=desk.agent.id, error=error.code)
         self._leaving[desk.agent.id] = asyncio.create_task(
-            self._leave_later(desk), name=f"leave {desk.agent.id}"
+            self._leave_later(desk.agent.id, desk.seat), name=f"leave {desk.agent.id}"
         )
 
     async def _leave_later(self, agent: str, seat: str) -> None:

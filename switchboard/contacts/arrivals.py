@@ -83,8 +83,9 @@ class Arrivals:
         if found.restarted:
             self._house.waiting_room.forget()
         held = {contact.id for contact in self._house.live.contacts()}
-        for record, channel_id in await self._house.records.open_calls():
-            if record.id in held:
+        for record in await self._house.records.open_contacts():
+            channel_id = record.channel or ""
+            if record.medium != "call" or record.ended_ms is not None or record.id in held:
                 continue
             if channel_id in there and not found.restarted:
                 await self._resume(record, channel_id)

@@ -21,8 +21,8 @@ from ivr.intake import Intake
 if TYPE_CHECKING:
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
+from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
-from switchboard.words import mask_number
 
 log = structlog.get_logger(__name__)
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import structlog
 from ivr.ari.bridge import Bridge
 from ivr.ari.channel import Channel
-from routing.engine import Engine
 
 from ivr.agent_leg import agent_leg
 from ivr.call import Call, Line
@@ -27,6 +26,7 @@ from ivr.prompt import say
 from ivr.recording import join, recorded
 from ivr.survey import farewell, survey
 from ivr.waiting import keep_informed
+from routing.engine import Engine
 from switchboard.contacts.contact import Contact, open_contact
 from switchboard.dispatch import Accepted, Inbox, agent_of
 from switchboard.times import now_ms

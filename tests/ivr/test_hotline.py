@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from routing.policy import Policy
 
 from ivr.errors import HotlineInvalid
 from ivr.hotline import load_hotlines
 from ivr.intake import _first_menu, _menu
 from ivr.prompts.catalogue import PromptSet
 from ivr.waiting import place_prompts
-from routing.policy import Policy
 
 GOOD = """
 number = "12348"
