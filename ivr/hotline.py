@@ -41,7 +41,7 @@ class LanguageKey(_Data):
 
 class Survey(_Data):
     prompt: str = "survey_ask"
-    keys: str = Field("123", pattern=r"^[1-9]{2,9}$")
+    keys: Annotated[str, Field(pattern=r"^[1-9]{2,9}$")] = "123"
 
 
 class Hotline(_Data):
@@ -56,8 +56,8 @@ class Hotline(_Data):
     menu: tuple[MenuEntry, ...]
     menu_end: tuple[str, ...] = ("menu_person", "menu_repeat")
     default_matter: str = "law_inquiry"
-    first_key_ms: int = Field(4_000, ge=1_000, le=15_000)
-    wrong_keys: int = Field(2, ge=0, le=5)
+    first_key_ms: Annotated[int, Field(ge=1_000, le=15_000)] = 4_000
+    wrong_keys: Annotated[int, Field(ge=0, le=5)] = 2
     record: Literal["stereo", "none"] = "stereo"
     survey: Survey | None = Survey()
 

@@ -50,18 +50,22 @@ class WaitingRoom:
 
     async def _enter(self, call: Call) -> None:
         async with self._door:
-            if self._bridge is None:
-                self._bridge = await Bridge.create(self._ari, self._id, type="holding", name="waiting")
             first = not self._inside
             self._inside.add(call.channel.id)
-            try:
-                await self._bridge.add(call.channel.id)
-            except NotFound:
-                self._bridge = await Bridge.create(self._ari, self._id, type="holding", name="waiting")
-                await self._bridge.add(call.channel.id)
+            bridge = self._bridge
+            if bridge is not None:
+                try:
+                    await bridge.add(call.channel.id)
+                except NotFound:
+                    bridge = None
+            if bridge is None:
+                bridge = self._bridge = await Bridge.create(
+                    self._ari, self._id, type="holding", name="waiting"
+                )
+                await bridge.add(call.channel.id)
                 first = True
             if first:
-                await self._bridge.start_moh(self._music)
+                await bridge.start_moh(self._music)
 
 
 async def keep_informed(call: Call, ahead: Callable[[], Awaitable[int | None]]) -> None:

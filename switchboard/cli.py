@@ -7,7 +7,7 @@ import json
 import logging
 import signal
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import aiohttp
 import structlog
@@ -72,14 +72,14 @@ async def _demo_call(config: Config, keys: str) -> None:
         _fail(["no switchboard runs on this data folder: start it with `make run`"])
 
 
-def _config(**overrides: object) -> Config:
+def _config(**overrides: Any) -> Config:
     try:
         return load_config(**overrides)
     except ConfigurationError as error:
         _fail(error.problems)
 
 
-def _fail(problems: list[str]) -> typer.Exit:
+def _fail(problems: list[str]) -> NoReturn:
     for problem in problems:
         print(problem, file=sys.stderr)
     raise typer.Exit(2)
