@@ -98,7 +98,7 @@ class House:
 
     def matters(self) -> list[dict[str, str]]:
         return [
-            {"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters.values()
+            {"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters
         ]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
