@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from ivr.ari.channel import Channel
 
+from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
@@ -97,9 +97,7 @@ class House:
     # ---- matters and volunteers
 
     def matters(self) -> list[dict[str, str]]:
-        return [
-            {"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters
-        ]
+        return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
         known = self._matters.get(matter or "")

@@ -7,10 +7,10 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 import structlog
-from ivr.ari.channel import Channel
-from ivr.ari.events import StasisStart
 
+from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, Reconciled
+from ivr.ari.events import StasisStart
 from ivr.call import Call
 from switchboard.contacts.contact import Contact, new_contact_id
 from switchboard.contacts.phone import handle_call, resume_call
@@ -45,7 +45,7 @@ class Arrivals:
             return
         channel = Channel(self._ari, event.channel.id)
         if len(self._tasks) >= MOST_CALLS:
-            self._house.background(channel.continue_in_dialplan())
+            self._house.background(channel.continue_in_dialplan("away"))
             return
         contact = Contact(
             house=self._house,
