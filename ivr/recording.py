@@ -18,7 +18,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from ivr.ari.channel import Channel
+from ivr.ari.channel import Channel, Direction
 from ivr.ari.client import Ari
 from ivr.ari.media import Recording
 from ivr.errors import AriError, IvrError, RecordingFailed
@@ -26,7 +26,7 @@ from ivr.errors import AriError, IvrError, RecordingFailed
 RATE = 8000
 BLOCK = 1 << 16
 CLOSED_S = 3.0
-SIDES = {"caller": "in", "agent": "out"}
+SIDES: dict[str, Direction] = {"caller": "in", "agent": "out"}
 
 
 @dataclass(frozen=True)
