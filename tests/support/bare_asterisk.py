@@ -24,14 +24,45 @@ from tests.support.ports import free_port, free_range
 
 KEY_TONES = {str(key): 600 + 100 * (key - 1) for key in range(1, 10)}
 
-_MODULES = """
-res_timing_timerfd res_crypto res_sorcery_config res_sorcery_memory res_sorcery_astdb res_pjproject pbx_config
-res_musiconhold res_pjsip res_pjsip_session res_pjsip_sdp_rtp res_pjsip_caller_id res_pjsip_pubsub
-res_pjsip_endpoint_identifier_ip res_pjsip_endpoint_identifier_user res_pjsip_authenticator_digest
-res_pjsip_registrar res_pjsip_nat res_pjsip_rfc3326 res_pjsip_dlg_options chan_pjsip res_rtp_asterisk
-codec_alaw codec_ulaw format_pcm bridge_simple bridge_native_rtp bridge_builtin_features bridge_softmix
-app_echo app_playback app_read app_queue app_verbose app_stack func_strings func_channel
-"""
+_MODULES = [
+    "res_timing_timerfd",
+    "res_crypto",
+    "res_sorcery_config",
+    "res_sorcery_memory",
+    "res_sorcery_astdb",
+    "res_pjproject",
+    "pbx_config",
+    "res_musiconhold",
+    "res_pjsip",
+    "res_pjsip_session",
+    "res_pjsip_sdp_rtp",
+    "res_pjsip_caller_id",
+    "res_pjsip_pubsub",
+    "res_pjsip_endpoint_identifier_ip",
+    "res_pjsip_endpoint_identifier_user",
+    "res_pjsip_authenticator_digest",
+    "res_pjsip_registrar",
+    "res_pjsip_nat",
+    "res_pjsip_rfc3326",
+    "res_pjsip_dlg_options",
+    "chan_pjsip",
+    "res_rtp_asterisk",
+    "codec_alaw",
+    "codec_ulaw",
+    "format_pcm",
+    "bridge_simple",
+    "bridge_native_rtp",
+    "bridge_builtin_features",
+    "bridge_softmix",
+    "app_echo",
+    "app_playback",
+    "app_read",
+    "app_queue",
+    "app_verbose",
+    "app_stack",
+    "func_strings",
+    "func_channel",
+]
 
 
 class AsteriskError(Exception):
@@ -152,8 +183,7 @@ class BareAsterisk:
         return {
             **empty,
             "asterisk.conf": self._asterisk_conf(),
-            "modules.conf": "[modules]\nautoload=no\n"
-            + "".join(f"load={name}.so\n" for name in _MODULES.split()),
+            "modules.conf": "[modules]\nautoload=no\n" + "".join(f"load={name}.so\n" for name in _MODULES),
             "logger.conf": "[general]\n[logfiles]\nmessages.log => notice,warning,error\n",
             "cdr.conf": "[general]\nenable=no\n",
             "http.conf": "[general]\nenabled=no\n",

@@ -1,0 +1,68 @@
+# Two commands do everything on a fresh Debian machine with Python 3.11: `make run` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+CACHE := .cache
+
+.PHONY: help run test check format bench bench-calls bench-routing faults clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: $(VENV)/run.stamp  ## the switchboard with everything embedded and demonstration data
+	$(BIN)/python -m switchboard.pages.build
+	SWITCHBOARD_CACHE_DIR=$(CACHE) $(BIN)/switchboard run
+
+test: $(VENV)/dev.stamp  ## all tests, with the real Asterisk, Redis/Valkey, PostgreSQL, SIPp and Chromium
+	bash tests/support/system.sh
+	$(BIN)/python -m ivr.server.fetch --cache $(CACHE)
+	$(BIN)/python -m switchboard.pages.build
+	$(BIN)/pytest
+
+check: $(VENV)/dev.stamp  ## linters and type checkers, Python and pages
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/python -m switchboard.pages.build --check
+
+format: $(VENV)/dev.stamp  ## put the sources into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: bench-calls bench-routing  ## all benchmarks, each against what one would use instead
+
+bench-calls: $(VENV)/dev.stamp  ## calls per second and key to prompt, against Asterisk's own app_queue
+	bash tests/support/system.sh
+	$(BIN)/python -m tests.load.calls
+
+bench-routing: $(VENV)/dev.stamp  ## cost of a decision from 100 to 100,000 waiting
+	$(BIN)/python -m tests.load.routing
+
+faults: $(VENV)/dev.stamp  ## the long form of the promises
+	bash tests/support/system.sh
+	SWITCHBOARD_LONG=1 $(BIN)/pytest tests/faults tests/integration tests/routing
+
+clean:  ## forget the virtual environment, built pages and caches; data stays
+	rm -rf $(VENV) $(CACHE) switchboard/web/static switchboard/pages/node_modules
+
+$(VENV)/made.stamp:
+	@if ! $(PYTHON) -m venv $(VENV); then \
+	  if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq python3-venv && $(PYTHON) -m venv $(VENV); \
+	  else echo 'Python has no venv module here: apt-get install python3-venv'; exit 1; fi; fi
+	$(BIN)/pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/run.stamp: $(VENV)/made.stamp pyproject.toml
+	@echo 'Installing Python packages (about a minute the first time)…'
+	$(BIN)/pip install --quiet -e '.[build]'
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/made.stamp pyproject.toml
+	@echo 'Installing Python packages for development (about two minutes the first time)…'
+	$(BIN)/pip install --quiet -e '.[build,dev]'
+	@touch $@ $(VENV)/run.stamp

@@ -1,0 +1,85 @@
+"""Bringing the kernel's state back to what the owner knows.
+
+The owner (SQL, telephony, the desks' sockets) is the truth of who lives; the kernel is the truth of pending
+reservations. Every step is one of the engine's own, so that it may be interrupted and done again:
+
+1. what the kernel holds and the owner does not know ends;
+2. contacts that go on are restored, under the reservation they have;
+3. entries that wait enter with their old arrival, and so get their old place;
+4. last the seats, so that they choose among all who wait.
+"""
+
+from typing import TYPE_CHECKING
+
+import structlog
+
+from routing.errors import RoutingConflict
+from routing.model import KnownEntry, KnownSeat, Seat, Snapshot
+
+if TYPE_CHECKING:
+    from routing.engine import Engine
+
+log = structlog.get_logger(__name__)
+
+
+async def reconcile(
+    engine: "Engine", entries: tuple[KnownEntry, ...], seats: tuple[KnownSeat, ...], *, as_of_ms: int = 0
+) -> Snapshot:
+    """Make the kernel hold exactly these entries and seats. Doing it twice changes nothing.
+
+    ``as_of_ms`` is when the owner's knowledge was gathered (``engine.now_ms()`` asked before it): what ended
+    since then stays ended. Seats in contact with a known entry that are not in ``seats`` leave when they come
+    free. Returns the state afterwards.
+    """
+    before = await engine.snapshot()
+    revive_ms = as_of_ms or await engine.now_ms()
+    known_entries = {known.entry.id: known for known in entries}
+    known_seats = {seat.id: seat for seat in seats}
+    busy = {known.seat for known in entries if known.seat is not None}
+    held = {seat.id: seat for seat in before.seats}
+
+    await _end_unknown(engine, before, known_entries)
+    for seat_id in held.keys() - known_seats.keys() - busy:
+        await engine.leave(seat_id)
+    for known in entries:
+        if known.seat is not None:
+            seat = known_seats.get(known.seat)
+            await _restore(engine, known, seat, revive_ms)
+    for known in sorted(entries, key=lambda known: known.entry.arrived_ms - known.entry.credit_ms):
+        if known.seat is None:
+            await engine.enter(known.entry, revive_ms=revive_ms)
+    for seat in seats:
+        await _seat(engine, seat, held.get(seat.id))
+    return await engine.snapshot()
+
+
+async def _end_unknown(engine: "Engine", before: Snapshot, known: dict[str, KnownEntry]) -> None:
+    for entry in before.entries:
+        truth = known.get(entry.id)
+        if entry.state != "connected":
+            if truth is None:
+                await engine.abandon(entry.id, "reconciled")
+        elif entry.reservation is not None and (truth is None or truth.seat != entry.seat):
+            if truth is not None and truth.seat is None:
+                await engine.give_back(entry.reservation, "reconciled", "available", exclude_ms=0)
+            else:
+                await engine.finish(entry.reservation, 0)
+
+
+async def _restore(engine: "Engine", known: KnownEntry, seat: KnownSeat | None, revive_ms: int) -> None:
+    try:
+        await engine.restore(known, seat.subscriptions if seat else (), revive_ms=revive_ms)
+    except RoutingConflict as conflict:
+        log.error("routing.restore_conflict", reason=str(conflict))
+        return
+    if seat is None and known.seat is not None:
+        await engine.leave(known.seat)
+
+
+async def _seat(engine: "Engine", seat: KnownSeat, held: Seat | None) -> None:
+    if held is not None and held.state == "wrap_up":
+        await engine.subscribe(seat.id, seat.subscriptions)
+    elif seat.available:
+        await engine.ready(seat.id, seat.subscriptions)
+    else:
+        await engine.pause(seat.id, seat.reason, seat.subscriptions)

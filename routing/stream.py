@@ -1,0 +1,111 @@
+"""Reading the stream of changes without ever missing that something was missed.
+
+Every change carries a number that grows by one. A gap means that the stream was trimmed before it was read; a
+server that is not the one we last spoke to may have lost its last second, or everything.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from routing import wire
+from routing.model import Change
+
+log = structlog.get_logger(__name__)
+
+_BLOCK_MS = 1_000
+_COUNT = 500
+_BACK_OFF_S = (0.02, 1.0)
+
+
+@dataclass(slots=True)
+class _Position:
+    stream_id: str
+    seq: int
+    server: str
+
+
+class ChangeReader:
+    """Follows one shard's stream with a connection of its own, which it closes at the end."""
+
+    def __init__(self, redis: Redis, tag: str) -> None:
+        self._redis = redis
+        self._events = f"{tag}:events"
+        self._meta = f"{tag}:m"
+        self._position: _Position | None = None
+
+    async def follow(self, after: str) -> AsyncIterator[Change]:
+        """Yield changes after the id for ever; a ``stream.reset`` stands where some may be missing."""
+        delay = _BACK_OFF_S[0]
+        try:
+            while True:
+                try:
+                    reset = await self._attach(after)
+                    if reset:
+                        yield await self._reset(reset)
+                    delay = _BACK_OFF_S[0]
+                    while True:
+                        for change in await self._read():
+                            yield change
+                except (RedisConnectionError, RedisTimeoutError, OSError, ResponseError) as error:
+                    log.info("routing.stream_away", error=type(error).__name__, again_in_s=delay)
+                    await self._redis.connection_pool.disconnect()
+                    await asyncio.sleep(delay)
+                    delay = min(delay * 2, _BACK_OFF_S[1])
+        finally:
+            await self._redis.aclose()
+
+    async def _attach(self, after: str) -> str:
+        """Find our place on this server. Returns why changes may be missing, or nothing."""
+        server = (await self._redis.info("server"))["run_id"]
+        if self._position is not None:
+            restarted = self._position.server != server
+            self._position.server = server
+            return "restarted" if restarted else ""
+        if after == "$":
+            self._position = await self._head(server)
+            return ""
+        if after in ("0", "0-0"):
+            self._position = _Position("0-0", 0, server)
+            return ""
+        found: Any = await self._redis.xrange(self._events, after, after)
+        self._position = _Position(after, int(found[0][1]["seq"]) if found else 0, server)
+        return "" if found else "lost"
+
+    async def _read(self) -> list[Change]:
+        position = self._position
+        assert position is not None  # noqa: S101 - follow attaches first
+        reply: Any = await self._redis.xread(
+            {self._events: position.stream_id}, count=_COUNT, block=_BLOCK_MS
+        )
+        if not reply:
+            numbered = int(await self._redis.hget(self._meta, "events") or 0)  # pyright: ignore[reportGeneralTypeIssues]
+            return [await self._reset("lost")] if numbered < position.seq else []
+        changes: list[Change] = []
+        for stream_id, fields in reply[0][1]:
+            change = wire.change(stream_id, fields)
+            if change.seq != position.seq + 1:
+                return [*changes, await self._reset("trimmed" if change.seq > position.seq else "lost")]
+            position.stream_id, position.seq = stream_id, change.seq
+            changes.append(change)
+        return changes
+
+    async def _reset(self, reason: str) -> Change:
+        """Go to the end: what the owner learns from a snapshot now contains all before it."""
+        assert self._position is not None  # noqa: S101 - follow attaches first
+        head = await self._head(self._position.server)
+        log.warning("routing.stream_reset", reason=reason, seq=head.seq)
+        self._position = head
+        at_ms = int(head.stream_id.partition("-")[0])
+        return Change(head.stream_id, head.seq, at_ms, "stream.reset", reason=reason)
+
+    async def _head(self, server: str) -> _Position:
+        last: Any = await self._redis.xrevrange(self._events, count=1)
+        return _Position(last[0][0], int(last[0][1]["seq"]), server) if last else _Position("0-0", 0, server)

@@ -1,0 +1,298 @@
+"""One desk: a volunteer who is signed in, what the desk may ask for, and what it is told (docs/protocol.md).
+
+The desk does not decide anything: every state comes from the routing engine and is only passed on. A command that
+comes twice changes nothing and is answered alike.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from routing.errors import RoutingError
+from routing.model import Change, Seat
+from switchboard.times import now_ms
+
+if TYPE_CHECKING:
+    from switchboard.agents.socket import DeskSocket
+    from switchboard.contacts.contact import Contact
+    from switchboard.house import House
+    from switchboard.records.people import AgentRow
+
+MOST_ANSWERS = 200
+EXTENSION_MS = 60_000
+PAUSE_REASONS = ("break", "meal", "meeting", "training", "other")
+DISPOSITIONS = ("advised", "legal_aid", "mediation", "notary", "referred", "call_back", "no_need")
+
+WORDS = {
+    "bad_frame": ("这条指令无法理解", "This command was not understood"),
+    "not_yours": ("这个来电已不在您这里", "This contact is no longer yours"),
+    "bad_reason": ("请选择列表中的原因", "Choose a reason from the list"),
+    "bad_outcome": ("请选择事项和处理结果", "Choose a matter and an outcome"),
+    "too_late": ("时间已过，来电已转给其他志愿者", "Too late: the contact has gone to somebody else"),
+    "routing_away": (
+        "排队系统暂时不可用，请稍候再试",
+        "The queue is not available just now; try again in a moment",
+    ),
+}
+
+
+class Command(BaseModel):
+    """A frame from the desk. Unknown fields are refused, sizes are bounded."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    type: str = Field(max_length=20)
+    id: str = Field(min_length=1, max_length=64)
+    reservation: int | None = None
+    contact: str | None = Field(None, max_length=64)
+    reason: str | None = Field(None, max_length=40)
+    matter: str | None = Field(None, max_length=40)
+    disposition: str | None = Field(None, max_length=40)
+    note: str = Field("", max_length=4000)
+    then: str = Field("ready", pattern="^(ready|pause)$")
+
+
+class Refused(Exception):
+    """A command that cannot be done; ``code`` is one of ``WORDS``."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Desk:
+    """A signed-in volunteer. ``send`` passes a frame to the page (or the simulated volunteer); it never blocks."""
+
+    def __init__(self, house: House, agent: AgentRow, desk_id: str, endpoint: str) -> None:
+        self.house = house
+        self.agent = agent
+        self.id = desk_id
+        self.endpoint = endpoint
+        self.send: Callable[[dict[str, Any]], None] | None = None
+        self.state: dict[str, Any] = {"name": "offline", "reason": None, "since": now_ms(), "until": None}
+        self.reservation: dict[str, Any] | None = None
+        self.contact: dict[str, Any] | None = None
+        self.socket: DeskSocket | None = None
+        self.phone = "browser"
+        self.password = ""
+        self.back_to_ready = False
+        self._queue: dict[str, Any] = {}
+        self._wrapped: str | None = None
+        self._extended: set[str] = set()
+        self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    @property
+    def seat(self) -> str:
+        return f"{self.agent.id}/live"
+
+    def tell(self, frame: dict[str, Any]) -> None:
+        if self.send:
+            self.send(frame)
+
+    def adopt(self, seat: Seat) -> None:
+        """Take over the state the seat had before this process knew the desk."""
+        self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms, "until": None}
+        contact = self.house.live.contact(seat.entry) if seat.entry else None
+        if contact and seat.state == "in_contact":
+            self._serve(contact)
+
+    # ---- what the routing engine and the contact say
+
+    def seat_changed(self, change: Change) -> None:
+        """The seat's new state is shown on the desk and, through the board, to the supervisor."""
+        self.state = {
+            "name": change.state,
+            "reason": change.reason,
+            "since": change.at_ms,
+            "until": change.until_ms,
+        }
+        self.tell({"type": "state", "state": self.state})
+        if change.state == "wrap_up" and self.contact:
+            self.contact |= {"stage": "wrap_up", "wrap_up_until": change.until_ms}
+            self.tell({"type": "contact", "contact": self.contact})
+        elif change.state in ("available", "paused", "offline") and self.contact:
+            self._contact_gone()
+
+    def reserved(self, change: Change, contact: Contact) -> None:
+        self.reservation = {
+            "id": change.reservation,
+            "contact": contact.id,
+            "expires": change.expires_ms,
+            "card": contact.card(),
+        }
+        self.tell({"type": "reservation", "reservation": self.reservation})
+
+    def reservation_over(self, change: Change) -> None:
+        if self.reservation and self.reservation["id"] == change.reservation:
+            self.reservation = None
+            why = {"timed_out": "timed_out", "rejected": "rejected"}.get(
+                change.kind.partition(".")[2], "caller_left"
+            )
+            self.tell({"type": "reservation_gone", "id": change.reservation, "why": why})
+
+    def accepted(self, change: Change, contact: Contact) -> None:
+        self.reservation = None
+        self._serve(contact)
+
+    def _serve(self, contact: Contact) -> None:
+        self.contact = {
+            "id": contact.id,
+            "stage": "talking" if contact.talking_ms else "connecting",
+            "card": contact.card(),
+            "since": now_ms(),
+            "talking_since": contact.talking_ms,
+            "wrap_up_until": None,
+            "recording": False,
+        }
+        self.tell({"type": "contact", "contact": self.contact})
+
+    def talking(self, contact: Contact, recording: bool) -> None:
+        if self.contact is None and self.state["name"] == "in_contact":
+            self._serve(contact)
+        if self.contact and self.contact["id"] == contact.id:
+            self.contact |= {"stage": "talking", "talking_since": contact.talking_ms, "recording": recording}
+            self.tell({"type": "contact", "contact": self.contact})
+
+    def queue_changed(self, queue: dict[str, Any]) -> None:
+        if queue != self._queue:
+            self._queue = queue
+            self.tell({"type": "queue", **queue})
+
+    def _contact_gone(self) -> None:
+        if self.contact:
+            if self.contact["id"] != self._wrapped:  # wrap-up ran out: the record is final without an outcome
+                self.house.background(
+                    self.house.records.append(
+                        self.contact["id"],
+                        "wrapped_up",
+                        key=f"wrapped_up:{self.agent.id}",
+                        agent=self.agent.id,
+                    )
+                )
+            self.tell({"type": "contact_gone", "id": self.contact["id"]})
+            self.contact = None
+
+    # ---- what the desk asks for
+
+    async def command(self, frame: dict[str, Any]) -> dict[str, Any]:
+        """Do one command and give the answer frame. Raises nothing: every refusal is an answer in words."""
+        try:
+            command = Command.model_validate(frame)
+        except ValidationError:
+            return _error(str(frame.get("id", ""))[:64], "bad_frame")
+        if command.id in self._answers:
+            return self._answers[command.id]
+        try:
+            await self._do(command)
+            answer: dict[str, Any] = {"type": "done", "re": command.id}
+        except Refused as refused:
+            answer = _error(command.id, refused.code)
+        except RoutingError:
+            return _error(command.id, "routing_away")
+        self._answers[command.id] = answer
+        if len(self._answers) > MOST_ANSWERS:
+            self._answers.popitem(last=False)
+        return answer
+
+    async def _do(self, command: Command) -> None:
+        known: dict[str, Callable[[Command], Awaitable[None]]] = {
+            "ready": self._ready,
+            "pause": self._pause,
+            "sign_out": self._sign_out,
+            "seen": self._seen,
+            "accept": self._accept,
+            "reject": self._reject,
+            "hang_up": self._hang_up,
+            "wrap_up": self._wrap_up,
+            "extend": self._extend,
+        }
+        action = known.get(command.type)
+        if action is None:
+            raise Refused("bad_frame")
+        await action(command)
+
+    async def _ready(self, _: Command) -> None:
+        await self.house.desks.ready(self)
+
+    async def _pause(self, command: Command) -> None:
+        if command.reason not in PAUSE_REASONS:
+            raise Refused("bad_reason")
+        await self.house.engine.pause(self.seat, command.reason)
+
+    async def _sign_out(self, _: Command) -> None:
+        await self.house.desks.sign_out(self)
+
+    def _my_reservation(self, command: Command) -> int:
+        if (
+            not self.reservation
+            or self.reservation["id"] != command.reservation
+            or command.reservation is None
+        ):
+            raise Refused("too_late")
+        return command.reservation
+
+    async def _seen(self, command: Command) -> None:
+        reservation = self._my_reservation(command)
+        lease = await self.house.engine.acknowledge(reservation)
+        if lease is None:
+            raise Refused("too_late")
+        if self.reservation:
+            self.reservation["expires"] = lease.expires_ms
+            self.tell({"type": "reservation", "reservation": self.reservation})
+
+    async def _accept(self, command: Command) -> None:
+        if not await self.house.engine.accept(self._my_reservation(command)):
+            raise Refused("too_late")
+
+    async def _reject(self, command: Command) -> None:
+        reservation = self._my_reservation(command)
+        if not await self.house.engine.reject(reservation, command.reason or "declined", seat_to="available"):
+            raise Refused("too_late")
+
+    def _my_contact(self, command: Command) -> dict[str, Any]:
+        if not self.contact or self.contact["id"] != command.contact:
+            raise Refused("not_yours")
+        return self.contact
+
+    async def _hang_up(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        await self.house.hang_up_leg(contact["id"])
+
+    async def _wrap_up(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if contact["stage"] != "wrap_up":
+            raise Refused("not_yours")
+        if command.disposition not in DISPOSITIONS or not self.house.knows_matter(command.matter):
+            raise Refused("bad_outcome")
+        await self.house.records.append(
+            contact["id"],
+            "wrapped_up",
+            at_ms=now_ms(),
+            key=f"wrapped_up:{self.agent.id}",
+            agent=self.agent.id,
+            matter=command.matter,
+            disposition=command.disposition,
+            note=command.note,
+        )
+        self._wrapped = contact["id"]
+        self._contact_gone()
+        if command.then == "ready":
+            await self.house.desks.ready(self)
+        else:
+            await self.house.engine.pause(self.seat, "break")
+
+    async def _extend(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if contact["stage"] != "wrap_up" or contact["id"] in self._extended:
+            raise Refused("too_late")
+        self._extended.add(contact["id"])
+        await self.house.engine.extend_wrap_up(self.seat, EXTENSION_MS)
+
+
+def _error(re: str, code: str) -> dict[str, Any]:
+    zh, en = WORDS[code]
+    return {"type": "error", "re": re, "code": code, "zh": zh, "en": en}

@@ -1,0 +1,173 @@
+"""Who is signed in, at which desk. Decides only about presence; states belong to the routing engine."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from typing import TYPE_CHECKING
+
+import structlog
+from ivr.softphones import provision, remove
+
+from ivr.errors import AriError
+from routing.errors import RoutingError
+from routing.model import Change
+from switchboard.agents.desk import Desk
+from switchboard.dispatch import agent_of
+
+if TYPE_CHECKING:
+    from switchboard.contacts.contact import Contact
+    from switchboard.house import House
+
+log = structlog.get_logger(__name__)
+
+AWAY_S = 60.0
+"""How long a desk whose socket is gone may come back to the same state before it is signed out."""
+
+RETURNING = frozenset({"desk_gone", "restart"})
+"""Reasons of a pause that the volunteer did not choose: coming back to the desk ends it."""
+
+
+class Desks:
+    """The desks of this node, by agent id."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._desks: dict[str, Desk] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
+
+    async def begin(self) -> None:
+        """Seats left from before this process: nobody is offered to an empty chair; its owner has a minute."""
+        for seat in (await self._house.engine.snapshot()).seats:
+            if seat.state in ("available", "reserved"):
+                await self._house.engine.pause(seat.id, "restart")
+            agent = agent_of(seat.id)
+            self._leaving[agent] = asyncio.create_task(
+                self._leave_later(agent, seat.id), name=f"leave {agent}"
+            )
+
+    def at(self, agent: str) -> Desk | None:
+        return self._desks.get(agent)
+
+    def is_away(self, agent: str | None) -> bool:
+        """Whether the volunteer's page is gone for the moment (a reload) while the desk is kept."""
+        desk = self._desks.get(agent or "")
+        return desk is not None and desk.send is None
+
+    def all(self) -> list[Desk]:
+        return list(self._desks.values())
+
+    async def sign_in(self, agent_id: str, desk_id: str, phone: str, *, endpoint: str | None = None) -> Desk:
+        """The desk of this volunteer, new or the same again. A phone is provisioned with a password made anew."""
+        house = self._house
+        agent = await house.records.agent(agent_id)
+        if agent is None:
+            raise LookupError(agent_id)
+        if task := self._leaving.pop(agent_id, None):
+            task.cancel()
+        desk = self._desks.get(agent_id)
+        if desk is None:
+            desk = self._desks[agent_id] = Desk(house, agent, desk_id, endpoint or f"PJSIP/{agent_id}")
+            await self._occupy(desk)
+        desk.id = desk_id
+        if endpoint is None:
+            desk.phone = phone
+            desk.password = secrets.token_urlsafe(18)
+            await self.provision(desk)
+        if desk.back_to_ready or desk.state["reason"] in RETURNING:
+            desk.back_to_ready = False
+            await self.ready(desk)
+        house.live.agent_changed(desk)
+        return desk
+
+    async def _occupy(self, desk: Desk) -> None:
+        """Show the seat's true state: after a restart of this process it may be in a contact or free already."""
+        house = self._house
+        seat = next((seat for seat in (await house.engine.snapshot()).seats if seat.id == desk.seat), None)
+        if seat is None or seat.state == "offline":
+            await house.engine.pause(desk.seat, "signed_in", house.subscriptions_of(desk.agent))
+        else:
+            desk.adopt(seat)
+
+    async def provision(self, desk: Desk) -> None:
+        """Give the phone its endpoint in Asterisk; again after each start of Asterisk."""
+        ari = self._house.ari
+        if ari is None or not desk.password:
+            return
+        try:
+            await provision(ari, desk.agent.id, desk.password, kind=desk.phone)
+        except AriError as error:
+            log.warning("phone not provisioned", agent=desk.agent.id, error=error.code)
+
+    async def ready(self, desk: Desk) -> None:
+        agent = await self._house.records.agent(desk.agent.id)
+        desk.agent = agent or desk.agent
+        await self._house.engine.ready(desk.seat, self._house.subscriptions_of(desk.agent))
+
+    async def socket_gone(self, desk: Desk) -> None:
+        """The page is away: nobody is offered to an empty chair; a reload within a minute comes back to it all."""
+        desk.send = None
+        desk.back_to_ready = desk.state["name"] in ("available", "reserved")
+        try:
+            await self._house.engine.pause(desk.seat, "desk_gone")
+        except RoutingError as error:
+            log.warning("desk not paused", agent=desk.agent.id, error=error.code)
+        self._leaving[desk.agent.id] = asyncio.create_task(
+            self._leave_later(desk.agent.id, desk.seat), name=f"leave {desk.agent.id}"
+        )
+
+    async def _leave_later(self, agent: str, seat: str) -> None:
+        await asyncio.sleep(AWAY_S)
+        self._leaving.pop(agent, None)
+        await self._house.engine.leave(seat)
+
+    async def sign_out(self, desk: Desk) -> None:
+        """Leave the roster. In a contact this is remembered by the engine and done at its end."""
+        await self._house.engine.leave(desk.seat)
+
+    def _remove(self, desk: Desk) -> None:
+        """The seat is offline: the desk is no more, and its phone cannot register again."""
+        if self._desks.get(desk.agent.id) is desk:
+            del self._desks[desk.agent.id]
+        if desk.password:
+            self._house.background(self._take_phone_away(desk))
+        self._house.live.agent_gone(desk)
+
+    async def _take_phone_away(self, desk: Desk) -> None:
+        if self._house.ari and self.at(desk.agent.id) is None:
+            try:
+                await remove(self._house.ari, desk.agent.id)
+            except AriError as error:
+                log.info("phone not removed", agent=desk.agent.id, error=error.code)
+
+    def take(self, change: Change) -> None:
+        """A word of the routing engine for the desk that it concerns."""
+        desk = self._desks.get(agent_of(change.seat)) if change.seat else None
+        if desk is None:
+            return
+        contact = self._house.live.contact(change.entry) if change.entry else None
+        match change.kind:
+            case "seat.changed":
+                desk.seat_changed(change)
+                if change.state == "offline":
+                    self._remove(desk)
+                    return
+            case "reservation.created" if contact:
+                desk.reserved(change, contact)
+            case "reservation.accepted" if contact:
+                desk.accepted(change, contact)
+            case "reservation.rejected" | "reservation.timed_out" | "reservation.cancelled":
+                desk.reservation_over(change)
+            case _:
+                return
+        self._house.live.agent_changed(desk)
+
+    def talking(self, contact: Contact, *, recording: bool) -> None:
+        desk = self._desks.get(contact.agent or "")
+        if desk:
+            desk.talking(contact, recording)
+
+    async def close(self) -> None:
+        for task in self._leaving.values():
+            task.cancel()
+        await asyncio.gather(*self._leaving.values(), return_exceptions=True)

@@ -1,0 +1,215 @@
+"""Starting and stopping one node: everything put together, in the order in which it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import structlog
+from routing.policy import Policy
+
+from ivr.ari.client import Ari, AriSettings, Reconciled
+from ivr.errors import IvrError
+from ivr.hotline import load_hotlines
+from ivr.prompts.catalogue import SOUND, PromptSet
+from ivr.server.config import ServerOptions, ServerPorts, Trunk
+from ivr.server.fetch import find_or_fetch
+from ivr.server.process import AsteriskServer
+from routing.engine import Engine
+from routing.server import RoutingServer
+from switchboard.config import Config
+from switchboard.contacts.arrivals import Arrivals
+from switchboard.demo import gentle_stream, load_demo
+from switchboard.errors import ConfigurationError, DataInUse
+from switchboard.house import House
+from switchboard.records.store import Records
+from switchboard.web.board import LiveBoard
+from switchboard.web.sites import open_sites
+
+log = structlog.get_logger(__name__)
+
+Progress = Callable[[str, float], None]
+HEALTH_S = 2.0
+APPLICATION = "switchboard"
+
+
+@asynccontextmanager
+async def node(config: Config, *, progress: Progress = lambda _what, _share: None) -> AsyncIterator[House]:
+    """A running node; leaving the block stops everything that was started here, children included."""
+    async with AsyncExitStack() as held:
+        _take_data_dir(config, held)
+        records = await Records.open(config.sql_url)
+        held.push_async_callback(records.close)
+        house = await _open_house(config, records, held)
+        start = (await house.engine.snapshot()).stream_id
+        _run(held, house.dispatch.run(after=start), "dispatch")
+        _run(held, house.live.run(), "live")
+        _run(held, house.engine.keep_time(), "time")
+        _run(held, _watch_health(house), "health")
+        await house.desks.begin()
+        await open_sites(house, held)
+        if config.asterisk == "none":
+            house.live.health("asterisk", False, "未启用电话", "telephony is switched off")
+        else:
+            house.live.health("asterisk", False, "正在启动", "starting")
+            await _open_telephony(house, held, progress)
+        if config.demo != "none":
+            await load_demo(records, config.data_dir)
+        if config.demo == "live" and house.ari:
+            _run(held, gentle_stream(house), "demonstration")
+        held.push_async_callback(house.close)
+        yield house
+
+
+def _take_data_dir(config: Config, held: AsyncExitStack) -> None:
+    """One node for a data folder: a second one would fight over the same children and sockets."""
+    try:
+        config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = held.enter_context((config.run_dir / "lock").open("w"))
+    except OSError as error:
+        raise ConfigurationError([f"data_dir: cannot be written: {error.strerror}"]) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        raise DataInUse from error
+
+
+async def _open_house(config: Config, records: Records, held: AsyncExitStack) -> House:
+    if config.redis_url:
+        url = config.redis_url.get_secret_value()
+    else:
+        url = (await held.enter_async_context(RoutingServer(config.run_dir / "redis"))).url
+    engine = await Engine.connect(url)
+    held.push_async_callback(engine.close)
+    return House(
+        config,
+        records,
+        engine,
+        Policy.load(config.policy_file),
+        load_hotlines(config.hotline_dir),
+        PromptSet(overlay=config.prompt_overlay),
+        LiveBoard(),
+    )
+
+
+async def _open_telephony(house: House, held: AsyncExitStack, progress: Progress) -> None:
+    """Asterisk and the line to it. Where none can be had, pages and routing go on and say what is missing."""
+    config = house.config
+    try:
+        settings = await _asterisk(house, held, progress)
+    except IvrError as error:
+        log.error("no telephony", error=error.code)
+        house.live.health("asterisk", False, "没有电话服务", str(error))
+        return
+    ari = Ari(settings)
+    house.use_ari(ari)
+    arrivals = Arrivals(house, ari)
+
+    async def reprovision(found: Reconciled) -> None:
+        if found.restarted:
+            for desk in house.desks.all():
+                await house.desks.provision(desk)
+
+    ari.on_reconciled.append(reprovision)
+    await held.enter_async_context(ari)
+    held.push_async_callback(arrivals.close)
+    await ari.wait_connected(timeout=config.leg_ms / 1000)
+
+
+async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> AriSettings:
+    config = house.config
+    password = _ari_password(config)
+    if config.asterisk == "external":
+        return AriSettings(
+            url=config.ari_url or "", username=config.ari_user, password=password, app=APPLICATION
+        )
+    home = await find_or_fetch(config.cache_dir, progress=progress)
+    ports = ServerPorts(
+        sip=config.sip_port,
+        http=config.asterisk_http_port,
+        rtp_first=config.rtp_first,
+        rtp_last=config.rtp_last,
+    )
+    server = AsteriskServer(
+        home,
+        config.run_dir / "asterisk",
+        ports,
+        ari_user=config.ari_user,
+        ari_password=password,
+        sounds_dir=SOUND,
+        recordings_dir=house.recordings_spool,
+        options=ServerOptions(
+            app=APPLICATION, bind=config.sip_host, trunk=Trunk(match=config.trunk_addresses)
+        ),
+    )
+    await held.enter_async_context(server)
+    return AriSettings(url=server.url, username=config.ari_user, password=password, app=APPLICATION)
+
+
+def _ari_password(config: Config) -> str:
+    """The configured one, or one made for this data folder: a node killed in a call must find its Asterisk again."""
+    return (
+        config.ari_password.get_secret_value() if config.ari_password else secret_file(config, "ari-password")
+    )
+
+
+def secret_file(config: Config, name: str) -> str:
+    """A secret kept in the data folder, readable by its owner only; made at the first use."""
+    file: Path = config.data_dir / name
+    if not file.exists():
+        file.touch(0o600)
+        file.write_text(secrets.token_urlsafe(32))
+    return file.read_text()
+
+
+def _run(held: AsyncExitStack, work: Coroutine[Any, Any, None], name: str) -> None:
+    task = asyncio.create_task(_for_ever(work, name), name=name)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    held.push_async_callback(stop)
+
+
+async def _for_ever(work: Coroutine[Any, Any, None], name: str) -> None:
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("a part of the house stopped", part=name)
+
+
+async def _watch_health(house: House) -> None:
+    while True:
+        for name, (ok, zh, en) in (await check_health(house)).items():
+            house.live.health(name, ok, zh, en)
+        await asyncio.sleep(HEALTH_S)
+
+
+async def check_health(house: House) -> dict[str, tuple[bool, str, str]]:
+    """Each part by name: whether it works, and in words. Used by the board and by ``/healthz``."""
+    return {
+        "asterisk": _say(bool(house.ari and house.ari.connected), "电话"),
+        "redis": _say(await _works(house.engine.now_ms()), "排队"),
+        "database": _say(await _works(house.records.ping()), "数据库"),
+    }
+
+
+async def _works(probe: Awaitable[Any]) -> bool:
+    try:
+        async with asyncio.timeout(2):
+            await probe
+    except Exception:
+        return False
+    return True
+
+
+def _say(ok: bool, part: str) -> tuple[bool, str, str]:
+    return (True, f"{part}正常", "works") if ok else (False, f"{part}中断", "does not answer")

@@ -1,0 +1,159 @@
+"""One typed configuration: ``SWITCHBOARD_*`` in the environment over one TOML file over the defaults, read once.
+
+Every mistake is reported at once, each with the field's name and what to write. Secrets are ``SecretStr``: they are
+never printed, not even by accident in a traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from switchboard.errors import ConfigurationError
+
+DEFAULT_FILE = "switchboard.toml"
+
+
+class Config(BaseSettings):
+    """Everything an operator may set. Paths are made absolute; ports are TCP or UDP port numbers; 0 turns one off."""
+
+    model_config = SettingsConfigDict(env_prefix="SWITCHBOARD_", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(
+        Path(".data"), description="a folder that may be written: database, recordings, keys"
+    )
+    cache_dir: Path = Field(Path(".cache"), description="a folder for fetched packages")
+
+    http_host: str = Field("127.0.0.1", description="an address for plain HTTP; keep it on this machine")
+    http_port: int = Field(8080, ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")
+    https_host: str = Field("0.0.0.0", description="an address for HTTPS")  # noqa: S104 - desks are elsewhere
+    https_port: int = Field(8443, ge=0, le=65535, description="a port from 1 to 65535, or 0 for none")
+    tls_certificate: Path | None = Field(None, description="a PEM file; without one a throw-away is made")
+    tls_key: Path | None = Field(None, description="the PEM file of the certificate's key")
+    allowed_origins: tuple[str, ...] = Field(
+        (), description='more origins that may open sockets, as ["https://desk.example"]'
+    )
+
+    database_url: SecretStr | None = Field(
+        None, description="sqlite+aiosqlite:///path or postgresql+psycopg://user:password@host/name"
+    )
+    redis_url: SecretStr | None = Field(
+        None, description="redis://host:6379/0 or unix:///path; none: a private one"
+    )
+
+    asterisk: Literal["embedded", "external", "none"] = Field(
+        "embedded", description="embedded (fetched and run here), external (set ari_url too), or none"
+    )
+    ari_url: str | None = Field(None, description="http://host:8088 of an Asterisk that runs elsewhere")
+    ari_user: str = Field("switchboard", min_length=1, description="the ARI user's name")
+    ari_password: SecretStr | None = Field(None, description="the ARI user's password")
+    asterisk_http_port: int = Field(8088, ge=1, le=65535, description="a free port on loopback")
+    sip_host: str = Field("127.0.0.1", description="the address on which SIP is answered")
+    sip_port: int = Field(5060, ge=1, le=65535, description="a free port for SIP")
+    rtp_first: int = Field(10000, ge=1024, le=65534, description="the first port for sound")
+    rtp_last: int = Field(10999, ge=1025, le=65535, description="the last port for sound, above rtp_first")
+    trunk_addresses: tuple[str, ...] = Field(
+        ("127.0.0.1/32",), description='who may place calls, as ["10.1.2.0/24"]'
+    )
+
+    hotline_dir: Path | None = Field(
+        None, description="a folder of hotline TOML files; none: the built-in 12348"
+    )
+    policy_file: Path | None = Field(None, description="a routing policy TOML file; none: the built-in one")
+    prompt_overlay: Path | None = Field(None, description="a folder of <language>/<key>.wav in place of ours")
+
+    leg_ms: int = Field(
+        10_000, ge=2_000, le=60_000, description="how long a volunteer's phone may take, in ms"
+    )
+    wrap_up_ms: int = Field(60_000, ge=0, le=1_800_000, description="time after a contact, in ms")
+    longest_wait_ms: int = Field(
+        1_800_000, ge=5_000, le=7_200_000, description="when to let a caller go, in ms"
+    )
+
+    demo: Literal["none", "data", "live"] = Field(
+        "none", description="none, data (volunteers to sign in as), or live (simulated calls too)"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning, error"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = Path(os.environ.get("SWITCHBOARD_CONFIG", DEFAULT_FILE))
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls, file)) if file.exists() else sources
+
+    @field_validator("data_dir", "cache_dir", "hotline_dir", "policy_file", "prompt_overlay")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().absolute() if path else None
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        wrong = []
+        if self.rtp_last <= self.rtp_first:
+            wrong.append("rtp_last must be above rtp_first")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            wrong.append("tls_certificate and tls_key belong together: set both or neither")
+        if self.asterisk == "external" and not (self.ari_url and self.ari_password):
+            wrong.append("asterisk = external needs ari_url and ari_password")
+        if not self.http_port and not self.https_port:
+            wrong.append("http_port and https_port are both 0: nobody could open a page")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+        return self
+
+    @property
+    def run_dir(self) -> Path:
+        return self.data_dir / "run"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.run_dir / "control.sock"
+
+    @property
+    def sql_url(self) -> str:
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite+aiosqlite:///{self.data_dir / 'switchboard.sqlite'}"
+
+
+def load_config(**overrides: Any) -> Config:
+    """Read environment and file once. Raises ``ConfigurationError`` naming every wrong field and what to write."""
+    try:
+        return Config(**overrides)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError([f"the configuration file is not TOML: {error}"]) from None
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for item in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in item["loc"])
+        field = Config.model_fields.get(name)
+        if not name:
+            lines.append(item["msg"].removeprefix("Value error, "))
+        elif field is None:
+            lines.append(f"{name}: there is no such setting; remove it or correct its name")
+        else:
+            lines.append(f"{name}: {item['msg']}; write {field.description}")
+    return lines

@@ -1,0 +1,239 @@
+"""A live contact: what the switchboard knows of it now, and the one place from which its events are written.
+
+Every event goes to SQL in order; desk and board see the same facts. Exactly one ``ended`` is written, by whoever
+leaves ``open_contact``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from ivr.errors import CallerLeft
+from ivr.intake import Intake
+
+if TYPE_CHECKING:
+    from switchboard.house import House
+    from switchboard.records.fold import ContactRecord
+from switchboard.records.numbers import mask_number
+from switchboard.times import now_ms
+
+log = structlog.get_logger(__name__)
+
+STAGES = ("intake", "waiting", "ringing", "talking", "survey", "finished")
+
+
+def new_contact_id() -> str:
+    """Sortable by time, unguessable in its tail."""
+    return f"c-{now_ms():011x}{secrets.token_hex(4)}"
+
+
+@dataclass
+class Contact:
+    """One person's need, from arrival to record. ``stage`` is one of ``STAGES``."""
+
+    house: House
+    id: str
+    medium: str
+    hotline: str
+    caller: str | None
+    channel: str
+    demo: bool
+    arrived_ms: int
+    stage: str = "intake"
+    language: str = "zh"
+    matter: str | None = None
+    priority: int = 0
+    queued_ms: int | None = None
+    talking_ms: int | None = None
+    agent: str | None = None
+    reservation: int | None = None
+    survey: str | None = None
+    end_reason: str | None = None
+    ended_by: str | None = None
+    ended_ms: int | None = None
+    hangup_cause: int | None = None
+    talked: bool = False
+    leg: str | None = None
+    tries: int = 0
+    agent_done: bool = False
+    ring_again: asyncio.Event = field(default_factory=asyncio.Event)
+    _writes: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    @classmethod
+    def from_record(cls, house: House, record: ContactRecord, channel: str) -> Contact:
+        """A contact found again after the switchboard was away."""
+        return cls(
+            house=house,
+            id=record.id,
+            medium=record.medium or "call",
+            hotline=record.hotline or "",
+            caller=record.caller,
+            channel=channel,
+            demo=record.demo,
+            arrived_ms=record.arrived_ms,
+            stage=record.stage,
+            language=record.language or "zh",
+            matter=record.matter,
+            priority=record.priority,
+            queued_ms=record.queued_ms,
+            talking_ms=record.connected_ms,
+            talked=record.connected_ms is not None,
+            agent=record.agent,
+        )
+
+    def note(self, kind: str, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
+        """Write an event (``once``: its idempotency key). Stored in the order of the calls; await where it matters."""
+        task = asyncio.create_task(self.house.records.append(self.id, kind, at_ms=now_ms(), key=once, **data))
+        self._writes.add(task)
+        task.add_done_callback(self._written)
+        return task
+
+    def _written(self, task: asyncio.Task[Any]) -> None:
+        self._writes.discard(task)
+        if not task.cancelled() and task.exception():
+            log.error("event not stored", contact=self.id, error=type(task.exception()).__name__)
+
+    async def stored(self) -> None:
+        """All events noted so far are committed."""
+        while self._writes:
+            await asyncio.gather(*self._writes, return_exceptions=True)
+
+    def enter(self, stage: str) -> None:
+        """Go to a stage: stored, then shown."""
+        self.stage = stage
+        if stage in ("intake", "survey"):
+            self.note("stage", stage=stage)  # the other stages follow from events of their own
+        self.show()
+
+    def understood(self, taken: Intake) -> None:
+        self.language, self.matter = taken.language, taken.matter
+        self.note(
+            "intake",
+            language=taken.language,
+            matter=taken.matter,
+            priority=self.priority,
+            priority_reason=None,
+            how=taken.how,
+        )
+        self.show()
+
+    def reserved(self, reservation: int, agent: str) -> None:
+        if self.reservation == reservation:
+            return
+        self.reservation, self.agent = reservation, agent
+        self.note("reserved", reservation=reservation, agent=agent)
+        self.enter("ringing")
+
+    def reservation_ended(self, reservation: int, how: str, reason: str | None = None) -> None:
+        if self.reservation != reservation:
+            return
+        self.note("reservation_ended", reservation=reservation, agent=self.agent, how=how, reason=reason)
+        self.reservation = self.agent = None
+        self.enter("waiting")
+
+    def connected(self) -> None:
+        self.talking_ms, self.talked = now_ms(), True
+        self.note("connected", reservation=self.reservation, agent=self.agent)
+        self.enter("talking")
+
+    def disconnected(self, by: str) -> None:
+        self.note("disconnected", by=by)
+
+    def end(self, reason: str, by: str, hangup_cause: int | None = None) -> None:
+        """How it ended; the first word counts."""
+        if self.end_reason is None:
+            self.end_reason, self.ended_by, self.hangup_cause = reason, by, hangup_cause
+
+    def end_by_caller(self, hangup_cause: int) -> None:
+        if self.talked:
+            self.end("completed", "caller", hangup_cause)
+        elif self.stage in ("waiting", "ringing"):
+            self.end("abandoned_waiting", "caller", hangup_cause)
+        else:
+            self.end("abandoned_intake", "caller", hangup_cause)
+
+    async def close(self) -> None:
+        """Write ``ended`` once, and wait until it is committed."""
+        self.ended_ms = now_ms()
+        self.stage = "finished"
+        self.note(
+            "ended", once="ended", reason=self.end_reason, by=self.ended_by, hangup_cause=self.hangup_cause
+        )
+        await self.stored()
+        self.show()
+
+    def show(self) -> None:
+        self.house.live.contact_changed(self)
+
+    def card(self) -> dict[str, Any]:
+        """What a volunteer sees before accepting (docs/protocol.md)."""
+        return {
+            "caller": mask_number(self.caller),
+            "region": None,
+            "matter": self.house.matter_words(self.matter),
+            "language": self.language,
+            "waiting_since": self.queued_ms or self.arrived_ms,
+            "priority": self.priority,
+            "priority_reason": None,
+            "earlier": 0,
+            "demo": self.demo,
+        }
+
+    def board_row(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "medium": self.medium,
+            "stage": self.stage,
+            "caller": mask_number(self.caller),
+            "matter": self.matter,
+            "language": self.language,
+            "priority": self.priority,
+            "arrived": self.arrived_ms,
+            "queued": self.queued_ms,
+            "talking_since": self.talking_ms,
+            "ended": self.ended_ms,
+            "agent": self.agent,
+            "end_reason": self.end_reason,
+            "survey": self.survey,
+            "demo": self.demo,
+        }
+
+
+@asynccontextmanager
+async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
+    """From arrival to the one closed record, whatever happens in between.
+
+    A caller who hangs up is a normal end. Anything unexpected is logged and closes the record as ``failed``. When the
+    switchboard itself is stopping the contact stays open: the next start finds it and goes on or closes it.
+    """
+    house = contact.house
+    contact.note(
+        "arrived",
+        once="arrived",
+        medium=contact.medium,
+        hotline=contact.hotline,
+        caller=contact.caller,
+        channel=contact.channel,
+        demo=contact.demo,
+    )
+    house.live.contact_opened(contact)
+    try:
+        yield contact
+    except CallerLeft as left:
+        contact.end_by_caller(left.cause)
+    except asyncio.CancelledError:
+        house.live.contact_closed(contact)
+        raise
+    except Exception as error:
+        log.exception("contact failed", contact=contact.id, stage=contact.stage, error=type(error).__name__)
+        contact.end("failed", "system")
+    contact.end("failed", "system")
+    await asyncio.shield(contact.close())
+    house.live.contact_closed(contact)

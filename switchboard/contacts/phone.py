@@ -1,0 +1,320 @@
+"""The life of a call: ``handle_call`` is read from top to bottom.
+
+    answer -> announcement -> intake -> waiting -> (reserved, leg, bridge) talking -> survey -> record
+
+A hang-up at any point leaves as ``CallerLeft`` and is closed by ``open_contact``. Each stage is a function that can be
+entered anew: after a restart ``resume_call`` goes on where SQL says the contact was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import structlog
+from ivr.ari.bridge import Bridge
+from ivr.ari.channel import Channel
+
+from ivr.agent_leg import agent_leg
+from ivr.call import Call, Line
+from ivr.errors import AriError, LegFailed, RecordingFailed
+from ivr.hotline import Hotline
+from ivr.intake import announce, intake
+from ivr.prompt import say
+from ivr.recording import join, recorded
+from ivr.survey import farewell, survey
+from ivr.waiting import keep_informed
+from routing.engine import Engine
+from switchboard.contacts.contact import Contact, open_contact
+from switchboard.dispatch import Accepted, Inbox, agent_of
+from switchboard.times import now_ms
+
+log = structlog.get_logger(__name__)
+
+RELOAD_S = 15.0
+"""How long a caller in a talk waits, with music, for a desk that was reloaded."""
+RING_AGAIN_S = 0.25
+
+
+async def handle_call(call: Call, contact: Contact) -> None:
+    """One call, from the first ring to the closed record."""
+    house = contact.house
+    async with open_contact(contact), call.while_connected():
+        hotline = house.hotlines.get(contact.hotline)
+        await call.channel.answer()
+        if hotline is None:
+            contact.end("unknown_number", "system")
+            await say(call, ["unknown_number"])
+            return
+        contact.enter("intake")
+        await announce(call, hotline)
+        contact.understood(await intake(call, hotline))
+        await serve(call, contact, hotline)
+
+
+async def resume_call(call: Call, contact: Contact) -> None:
+    """The same call after the switchboard was away: the caller heard music or the volunteer meanwhile."""
+    hotline = contact.house.hotlines[contact.hotline]
+    call.language = contact.language
+    async with open_contact(contact), call.while_connected():
+        if contact.stage == "survey":
+            contact.end("completed", "agent")
+            await ask_survey(call, contact, hotline)
+            return
+        if contact.matter is None:
+            contact.understood(await intake(call, hotline))
+        await serve(call, contact, hotline, resumed=contact.stage == "talking")
+
+
+async def serve(call: Call, contact: Contact, hotline: Hotline, *, resumed: bool = False) -> None:
+    """Wait for a volunteer, talk, ask how it was."""
+    async with AsyncExitStack() as held:
+        leg = await find_leg(contact, held) if resumed else None
+        resumed = leg is not None
+        leg = leg or await reach_volunteer(call, contact, held)
+        if leg is None:
+            contact.end("timed_out", "system")
+            await say(call, ["waited_too_long"])
+            return
+        ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
+    contact.end("completed", ended_by)
+    await ask_survey(call, contact, hotline)
+
+
+async def reach_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Line | None:
+    """Music until a volunteer has accepted and answered the phone; None when the longest wait has passed.
+
+    A leg that fails puts the caller back on the same place. The line and the reservation are given to ``held``, which
+    returns both at the end of the talk.
+    """
+    house = contact.house
+    contact.queued_ms = contact.queued_ms or now_ms()
+    contact.enter("waiting")
+    if not house.live.staffed(contact.matter, contact.language):
+        await say(call, ["nobody_on_duty"])
+    async with house.waiting_room.seat(call), _queued(contact) as inbox, _informed(call, contact):
+        try:
+            async with asyncio.timeout(house.config.longest_wait_ms / 1000):
+                while True:
+                    accepted = await inbox.accepted()
+                    try:
+                        leg = await _ring(contact, held)
+                    except LegFailed as failed:
+                        log.info("leg failed", contact=contact.id, agent=accepted.agent, cause=failed.cause)
+                        await _give_back(contact, inbox, accepted)
+                        continue
+                    held.push_async_callback(_finish, contact, accepted.reservation)
+                    return leg
+        except TimeoutError:
+            return None
+
+
+async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None:
+    inbox.served = False
+    contact.reservation_ended(accepted.reservation, "leg_failed", "no_answer")
+    await contact.house.engine.give_back(accepted.reservation, reason="no_answer", seat_to="paused")
+
+
+async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
+    """Ring the volunteer's phone; each try has a channel id of its own."""
+    house = contact.house
+    desk = house.desks.at(contact.agent or "")
+    if desk is None:
+        raise LegFailed(0, "the desk has closed")
+    contact.tries += 1
+    contact.leg = f"ag-{contact.id}-{contact.reservation}-{contact.tries}"
+    return await held.enter_async_context(
+        agent_leg(
+            house.require_ari(),
+            desk.endpoint,
+            leg_id=contact.leg,
+            caller_id=f"12348 <{contact.hotline}>",
+            timeout_ms=house.config.leg_ms,
+        )
+    )
+
+
+async def find_leg(contact: Contact, held: AsyncExitStack) -> Line | None:
+    """The volunteer's leg that went on talking while the switchboard was away."""
+    house = contact.house
+    found = [
+        channel
+        for channel in await Channel.all(house.require_ari())
+        if channel.id.startswith(f"ag-{contact.id}-")
+    ]
+    entry = next((entry for entry in (await house.engine.snapshot()).entries if entry.id == contact.id), None)
+    if entry is None or entry.reservation is None or entry.state != "connected":
+        return None
+    if not found:
+        await house.engine.give_back(entry.reservation, "restart", "available", exclude_ms=0)
+        return None
+    contact.leg, contact.reservation = found[-1].id, entry.reservation
+    contact.agent = agent_of(entry.seat or "")
+    held.push_async_callback(_finish, contact, entry.reservation)
+    return await held.enter_async_context(Line(house.require_ari(), found[-1]))
+
+
+@asynccontextmanager
+async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
+    """In the queue; a caller who leaves before anybody has answered leaves it too."""
+    house = contact.house
+    with house.dispatch.inbox(contact) as inbox:
+        contact.note("queued", entry=contact.id)
+        pending = await house.engine.enter(house.entry_of(contact))
+        if pending:
+            contact.reserved(pending.id, agent_of(pending.seat))
+        try:
+            yield inbox
+        except BaseException:
+            await asyncio.shield(house.engine.abandon(contact.id, reason="caller_left"))
+            raise
+        if not inbox.served:
+            await house.engine.abandon(contact.id, reason="timed_out")
+
+
+@asynccontextmanager
+async def _informed(call: Call, contact: Contact) -> AsyncIterator[None]:
+    task = asyncio.create_task(_inform(call, contact), name=f"inform {contact.id}")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _inform(call: Call, contact: Contact) -> None:
+    engine: Engine = contact.house.engine
+
+    async def ahead() -> int | None:
+        place = await engine.place(contact.id)
+        return place.ahead if place else None
+
+    await keep_informed(call, ahead)
+
+
+async def _finish(contact: Contact, reservation: int) -> None:
+    """The talk is over: the volunteer's seat goes to wrap-up, whoever ended it."""
+    await asyncio.shield(contact.house.engine.finish(reservation, wrap_up_ms=contact.house.config.wrap_up_ms))
+
+
+async def talk(
+    call: Call, contact: Contact, hotline: Hotline, leg: Line, legs: AsyncExitStack, *, resumed: bool
+) -> str:
+    """Caller and volunteer in one bridge, recorded. Returns who ended it: ``agent`` or ``caller``."""
+    house = contact.house
+    ari = house.require_ari()
+    ended_by = "caller"
+    async with AsyncExitStack() as held:
+        bridge = await held.enter_async_context(await Bridge.create(ari, f"br-{contact.id}", type="mixing"))
+        await asyncio.gather(bridge.add(call.channel.id), bridge.add(leg.channel.id))
+        if not resumed:
+            contact.connected()
+        held.callback(lambda: contact.disconnected(ended_by))
+        recording = hotline.record == "stereo"
+        if recording:
+            await held.enter_async_context(_recorded(call, contact, adopt=resumed))
+        house.desks.talking(contact, recording=recording)
+        while await _wants_new_leg(contact, leg):
+            leg = await _ring_again(contact, bridge, legs)
+        ended_by = "agent"
+    return ended_by
+
+
+async def _wants_new_leg(contact: Contact, leg: Line) -> bool:
+    """Wait for the end of the leg. True when the desk was only reloaded and is to be rung again."""
+    again = asyncio.create_task(contact.ring_again.wait())
+    try:
+        await asyncio.wait({leg.gone, again}, return_when=asyncio.FIRST_COMPLETED)
+        if not again.done() and not contact.agent_done and contact.house.desks.is_away(contact.agent):
+            await asyncio.wait({again}, timeout=RELOAD_S)
+        return again.done() and not contact.agent_done
+    finally:
+        again.cancel()
+        contact.ring_again.clear()
+        if not leg.gone.done():
+            await leg.channel.hangup()
+
+
+async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) -> Line:
+    """A reloaded desk registers its phone within a moment: try until it has, with music for the caller."""
+    await bridge.start_moh("default")
+    try:
+        async with asyncio.timeout(RELOAD_S):
+            while True:
+                try:
+                    leg = await _ring(contact, legs)
+                except LegFailed:
+                    await asyncio.sleep(RING_AGAIN_S)
+                    continue
+                await bridge.add(leg.channel.id)
+                return leg
+    except TimeoutError as error:
+        raise LegFailed(0, "the desk did not come back") from error
+    finally:
+        await bridge.stop_moh()
+
+
+@asynccontextmanager
+async def _recorded(call: Call, contact: Contact, *, adopt: bool) -> AsyncIterator[None]:
+    """A recording that fails never ends a talk: the record lists the whole talk as a gap."""
+    recording = f"rec-{contact.id}"
+    running = AsyncExitStack()
+    try:
+        await running.enter_async_context(
+            recorded(contact.house.require_ari(), call.channel, recording, adopt=adopt)
+        )
+        lost = False
+    except RecordingFailed as failed:
+        log.error("no recording", contact=contact.id, error=failed.code)
+        lost = True
+    try:
+        yield
+    finally:
+        await running.aclose()
+        if lost:
+            _note_gap(contact, recording)
+        else:
+            contact.house.background(keep_recording(contact, recording))
+
+
+def _note_gap(contact: Contact, recording: str) -> None:
+    lost = max(0, now_ms() - (contact.talking_ms or now_ms()))
+    contact.note("recording", id=recording, file="", ms=lost, gaps=[[0, lost]])
+
+
+async def keep_recording(contact: Contact, recording: str) -> None:
+    """After the talk: join both sides, take the digests, note the file. Runs beside the survey."""
+    house = contact.house
+    source = house.recordings_spool
+    target: Path = house.config.data_dir / "recordings" / contact.id
+    try:
+        kept = await asyncio.to_thread(join, source, recording, target)
+    except (RecordingFailed, OSError) as error:
+        log.error("recording not kept", contact=contact.id, error=type(error).__name__)
+        _note_gap(contact, recording)
+        return
+    contact.note(
+        "recording",
+        id=recording,
+        file=f"{contact.id}/{kept.name}",
+        ms=kept.ms,
+        sha256=kept.sha256,
+        sm3=kept.sm3,
+        gaps=[],
+    )
+
+
+async def ask_survey(call: Call, contact: Contact, hotline: Hotline) -> None:
+    """Whoever stays on the line is asked; the answer counts once."""
+    contact.enter("survey")
+    if hotline.survey is None:
+        return
+    await say(call, ["agent_left"])
+    contact.survey = await survey(call, hotline.survey)
+    if contact.survey:
+        contact.note("survey", question=hotline.survey.prompt, answer=contact.survey)
+        contact.show()
+    with suppress(AriError):
+        await farewell(call, contact.survey is not None)

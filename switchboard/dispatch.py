@@ -1,0 +1,96 @@
+"""One reader of the routing stream, who tells each waiting contact and each desk what concerns them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import structlog
+from routing.engine import Engine
+from routing.model import Change
+
+if TYPE_CHECKING:
+    from switchboard.contacts.contact import Contact
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A volunteer took the contact: the fencing id of the reservation and the agent's id."""
+
+    reservation: int
+    agent: str
+
+
+def agent_of(seat: str) -> str:
+    """``v001/live`` is a seat of agent ``v001``."""
+    return seat.partition("/")[0]
+
+
+class Inbox:
+    """What the routing engine says about one contact, in order."""
+
+    def __init__(self, contact: Contact) -> None:
+        self._contact = contact
+        self._accepted: asyncio.Queue[Accepted] = asyncio.Queue()
+        self.served = False
+
+    def put(self, change: Change) -> None:
+        agent = agent_of(change.seat) if change.seat else ""
+        match change.kind:
+            case "reservation.created" if change.reservation:
+                self._contact.reserved(change.reservation, agent)
+            case "reservation.rejected" | "reservation.timed_out" | "reservation.cancelled" if (
+                change.reservation
+            ):
+                how = change.kind.partition(".")[2]
+                self._contact.reservation_ended(change.reservation, how, change.reason)
+            case "reservation.accepted" if change.reservation:
+                self._contact.agent, self._contact.reservation = agent, change.reservation
+                self._accepted.put_nowait(Accepted(change.reservation, agent))
+            case _:
+                pass
+
+    async def accepted(self) -> Accepted:
+        """The next volunteer who accepts. From here on the contact is served until it says otherwise."""
+        taken = await self._accepted.get()
+        self.served = True
+        return taken
+
+
+class Dispatch:
+    """Reads ``Engine.changes`` for as long as ``run`` runs."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._inboxes: dict[str, Inbox] = {}
+        self._listeners: list[Callable[[Change], None]] = []
+        self.on_reset: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def inbox(self, contact: Contact) -> Iterator[Inbox]:
+        """Registered before the contact enters the queue, so that nothing is missed."""
+        inbox = self._inboxes[contact.id] = Inbox(contact)
+        try:
+            yield inbox
+        finally:
+            self._inboxes.pop(contact.id, None)
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        self._listeners.append(listener)
+
+    async def run(self, after: str) -> None:
+        async for change in self._engine.changes(after):
+            if change.kind == "stream.reset":
+                self.on_reset()
+            elif change.entry and (inbox := self._inboxes.get(change.entry)):
+                inbox.put(change)
+            for listener in self._listeners:
+                try:
+                    listener(change)
+                except Exception:
+                    log.exception("a listener failed", kind=change.kind)

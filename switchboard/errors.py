@@ -1,0 +1,242 @@
+"""What can go wrong in the switchboard itself; the engines have trees of their own.
+
+::
+
+    SwitchboardError
+    ├── RecordsError
+    │   ├── InvalidEvent        invalid_event       the event lacks the fields of its kind (a bug of ours)
+    │   ├── TooManyEvents       too_many_events     one contact has more events than any contact can have
+    │   ├── BadCursor           bad_cursor          a page mark that we did not give out
+    │   ├── RecordsAway         database_away       the database does not answer; writing goes on by itself
+    │   ├── RecordsClosed       records_closed      the switchboard is going down
+    │   └── AuditBroken         audit_broken        the chain of the audit log does not close
+    ├── ConfigurationError      configuration       fields with mistakes, all of them named
+    ├── DataInUse               data_in_use         another switchboard runs on this data folder
+    ├── PeopleError
+    │   ├── NameTaken           name_taken          an account of this name exists
+    │   ├── WeakPassword        weak_password       shorter or longer than a password may be
+    │   └── UnknownAgent        unknown_agent       no such agent
+    └── WebError                each with its HTTP status
+        ├── BadRequest          bad_request    400  not JSON, or not the JSON we asked for
+        ├── NotSignedIn         not_signed_in  401
+        ├── WrongPassword       wrong_password 401  also said for an account that does not exist
+        ├── Forbidden           forbidden      403  the role may not do this
+        ├── ForeignOrigin       foreign_origin 403
+        ├── NotFound            not_found      404  also said for what this account may not see
+        ├── NotAllowed          not_allowed    405
+        ├── TooLarge            too_large      413
+        ├── NotJson             not_json       415
+        ├── InvalidInput        invalid_input  422  carries the names of the fields
+        ├── TooManyTries        too_many_tries 429
+        ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
+        └── PagesMissing        pages_missing  503
+
+``code`` never changes once published: pages and scripts decide by it. ``zh`` and ``en`` are for people and
+may be improved. No message carries personal data.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SwitchboardError(Exception):
+    """Root of the tree. ``code`` is stable, ``zh`` and ``en`` are words for a page."""
+
+    code: ClassVar[str] = "switchboard_error"
+    zh: ClassVar[str] = "系统出现错误。"
+    en: ClassVar[str] = "Something went wrong."
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.en)
+
+
+class ConfigurationError(SwitchboardError):
+    """``problems`` has one line for each mistake: the field, what is wrong, what to write."""
+
+    code = "configuration"
+    zh = "配置有误。"
+    en = "The configuration has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class DataInUse(SwitchboardError):
+    code = "data_in_use"
+    zh = "另一个总机正在使用这个数据目录。"
+    en = "Another switchboard runs on this data folder; stop it first."
+
+
+class RecordsError(SwitchboardError):
+    code = "records_error"
+    zh = "记录出现错误。"
+    en = "The records could not be used."
+
+
+class InvalidEvent(RecordsError):
+    code = "invalid_event"
+    zh = "事件内容不符合规定。"
+    en = "The event does not have the fields of its kind."
+
+
+class TooManyEvents(RecordsError):
+    code = "too_many_events"
+    zh = "该来访的事件数量超过上限。"
+    en = "The contact has too many events."
+
+
+class BadCursor(RecordsError):
+    code = "bad_cursor"
+    zh = "分页标记无效。"
+    en = "The page mark is not one of ours."
+
+
+class RecordsAway(RecordsError):
+    code = "database_away"
+    zh = "数据库暂时不可用，请稍后再试。"
+    en = "The database does not answer at the moment; try again shortly."
+
+
+class RecordsClosed(RecordsError):
+    code = "records_closed"
+    zh = "系统正在关闭。"
+    en = "The switchboard is going down."
+
+
+class AuditBroken(RecordsError):
+    code = "audit_broken"
+    zh = "审计日志链条不完整。"
+    en = "The chain of the audit log does not close."
+
+
+class PeopleError(SwitchboardError):
+    code = "people_error"
+    zh = "人员资料有误。"
+    en = "The entry could not be stored."
+
+
+class NameTaken(PeopleError):
+    code = "name_taken"
+    zh = "该账号名已存在。"
+    en = "An account of this name exists."
+
+
+class WeakPassword(PeopleError):
+    code = "weak_password"
+    zh = "密码长度须为 8 至 256 个字符。"
+    en = "A password has 8 to 256 characters."
+
+
+class UnknownAgent(PeopleError):
+    code = "unknown_agent"
+    zh = "没有这位志愿者。"
+    en = "There is no such volunteer."
+
+
+class WebError(SwitchboardError):
+    """An answer other than 2xx. ``fields`` names what was wrong with the input, never its values."""
+
+    status: ClassVar[int] = 500
+    code = "internal"
+    zh = "系统内部错误，已记录。"
+    en = "An internal error; it has been logged."
+
+    def __init__(
+        self, detail: str = "", *, fields: tuple[str, ...] = (), retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.fields = fields
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(WebError):
+    status = 400
+    code = "bad_request"
+    zh = "请求格式不正确。"
+    en = "The request could not be read."
+
+
+class NotSignedIn(WebError):
+    status = 401
+    code = "not_signed_in"
+    zh = "请先登录。"
+    en = "Sign in first."
+
+
+class WrongPassword(WebError):
+    status = 401
+    code = "wrong_password"
+    zh = "账号或密码不正确。"
+    en = "The name or the password is wrong."
+
+
+class Forbidden(WebError):
+    status = 403
+    code = "forbidden"
+    zh = "您的账号没有这项权限。"
+    en = "Your account may not do this."
+
+
+class ForeignOrigin(WebError):
+    status = 403
+    code = "foreign_origin"
+    zh = "请求来自其他网站，已拒绝。"
+    en = "The request came from another site and was refused."
+
+
+class NotFound(WebError):
+    status = 404
+    code = "not_found"
+    zh = "没有找到。"
+    en = "Not found."
+
+
+class NotAllowed(WebError):
+    status = 405
+    code = "not_allowed"
+    zh = "不支持这种请求方式。"
+    en = "This method is not supported here."
+
+
+class TooLarge(WebError):
+    status = 413
+    code = "too_large"
+    zh = "请求内容过大。"
+    en = "The request is too large."
+
+
+class NotJson(WebError):
+    status = 415
+    code = "not_json"
+    zh = "请求内容须为 application/json。"
+    en = "The body must be application/json."
+
+
+class InvalidInput(WebError):
+    status = 422
+    code = "invalid_input"
+    zh = "填写的内容有误，请检查。"
+    en = "Some fields are not valid."
+
+
+class TooManyTries(WebError):
+    status = 429
+    code = "too_many_tries"
+    zh = "尝试次数过多，请五分钟后再试。"
+    en = "Too many tries; wait five minutes."
+
+
+class Unavailable(WebError):
+    status = 503
+    code = "unavailable"
+    zh = "系统的一部分暂时不可用，请稍后再试。"
+    en = "A part of the switchboard is away; try again shortly."
+
+
+class PagesMissing(WebError):
+    status = 503
+    code = "pages_missing"
+    zh = "网页尚未构建。"
+    en = "The pages have not been built."

@@ -1,0 +1,181 @@
+"""The house: everything one node needs to serve contacts, put together once in ``switchboard.app``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+from ivr.ari.channel import Channel
+from routing.policy import Policy, Volunteer
+
+from ivr.ari.client import Ari
+from ivr.hotline import Hotline
+from ivr.prompts.catalogue import PromptSet
+from ivr.waiting import WaitingRoom
+from routing.engine import Engine
+from routing.model import Entry, KnownEntry, KnownSeat, Subscription
+from switchboard.agents.desks import Desks
+from switchboard.config import Config
+from switchboard.contacts.contact import Contact
+from switchboard.dispatch import Dispatch
+from switchboard.live import Live
+from switchboard.records.people import AgentRow
+from switchboard.records.store import Records
+from switchboard.web.board import LiveBoard
+
+log = structlog.get_logger(__name__)
+
+
+class House:
+    """One node. ``ari`` is None where no telephony runs; pages and routing work all the same."""
+
+    def __init__(
+        self,
+        config: Config,
+        records: Records,
+        engine: Engine,
+        policy: Policy,
+        hotlines: dict[str, Hotline],
+        prompts: PromptSet,
+        board: LiveBoard,
+    ) -> None:
+        self.config = config
+        self.records = records
+        self.engine = engine
+        self.policy = policy
+        self.hotlines = hotlines
+        self.prompts = prompts
+        self.board = board
+        self.live = Live(self)
+        self.desks = Desks(self)
+        self.dispatch = Dispatch(engine)
+        self.dispatch.listen(self.desks.take)
+        self.dispatch.on_reset = lambda: self.background(self.restore_routing())
+        self.recordings_spool: Path = config.run_dir / "recording"
+        self._ari: Ari | None = None
+        self._waiting_room: WaitingRoom | None = None
+        self._background: set[asyncio.Task[Any]] = set()
+
+    # ---- telephony
+
+    @property
+    def ari(self) -> Ari | None:
+        return self._ari
+
+    def use_ari(self, ari: Ari) -> None:
+        self._ari = ari
+        self._waiting_room = WaitingRoom(ari, "waiting-room")
+
+    def require_ari(self) -> Ari:
+        if self._ari is None:
+            raise RuntimeError("a call without telephony")
+        return self._ari
+
+    @property
+    def waiting_room(self) -> WaitingRoom:
+        if self._waiting_room is None:
+            raise RuntimeError("a call without telephony")
+        return self._waiting_room
+
+    async def hang_up_leg(self, contact_id: str) -> None:
+        """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
+        contact = self.live.contact(contact_id)
+        if contact and contact.leg:
+            contact.agent_done = True
+            await Channel(self.require_ari(), contact.leg).hangup()
+
+    def ring_again(self, contact_id: str) -> None:
+        """The desk of this talk was reloaded and has no phone session any more."""
+        contact = self.live.contact(contact_id)
+        if contact and contact.stage == "talking":
+            contact.ring_again.set()
+
+    # ---- matters and volunteers
+
+    def matters(self) -> list[dict[str, str]]:
+        return [
+            {"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters.values()
+        ]
+
+    def matter_words(self, matter: str | None) -> dict[str, str] | None:
+        known = self.policy.matters.get(matter or "")
+        return {"id": known.id, "zh": known.zh, "en": known.en} if known else None
+
+    def knows_matter(self, matter: str | None) -> bool:
+        return matter in self.policy.matters
+
+    def subscriptions_of(self, agent: AgentRow) -> tuple[Subscription, ...]:
+        return self.policy.subscriptions(_volunteer(agent))
+
+    def serves(self, agent: AgentRow, matter: str | None, language: str) -> bool:
+        """Whether this volunteer could be offered such a contact in any ring."""
+        if matter is None or matter not in self.policy.matters:
+            return False
+        classes = {step.klass for step in self.policy.steps(matter=matter, language=language)}
+        return any(subscription.klass in classes for subscription in self.subscriptions_of(agent))
+
+    def entry_of(self, contact: Contact) -> Entry:
+        matter = contact.matter or self.hotlines[contact.hotline].default_matter
+        return self.policy.entry(
+            contact.id,
+            matter=matter,
+            language=contact.language,
+            arrived_ms=contact.queued_ms or contact.arrived_ms,
+        )
+
+    async def restore_routing(self) -> None:
+        """The routing state was lost or may have gaps: make it again from the calls and desks that live."""
+        as_of = await self.engine.now_ms()
+        entries = [
+            KnownEntry(
+                self.entry_of(contact),
+                seat=f"{contact.agent}/live" if contact.stage == "talking" else None,
+                reservation=contact.reservation or 0,
+            )
+            for contact in self.live.contacts()
+            if contact.stage in ("waiting", "ringing", "talking")
+        ]
+        seats = [
+            KnownSeat(
+                desk.seat,
+                self.subscriptions_of(desk.agent),
+                available=desk.state["name"] != "paused" and not self.desks.is_away(desk.agent.id),
+                reason=desk.state["reason"] or "",
+            )
+            for desk in self.desks.all()
+        ]
+        await self.engine.reconcile(entries, seats, as_of_ms=as_of)
+        log.warning("routing restored", entries=len(entries), seats=len(seats))
+
+    # ---- work beside the contacts
+
+    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Run something to its end beside the contact that began it; ``close`` waits for it."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background_done)
+
+    def _background_done(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("background work failed", error=type(error).__name__)
+
+    async def close(self) -> None:
+        await self.desks.close()
+        if self._background:
+            await asyncio.wait(self._background, timeout=5)
+
+
+def _volunteer(agent: AgentRow) -> Volunteer:
+    return Volunteer(
+        agent_id=agent.id,
+        role=agent.role,
+        skills=dict(agent.skills),
+        languages=tuple(agent.languages),
+        district=agent.district,
+        suspended=agent.suspended,
+        licence_until=agent.licence_until,
+    )

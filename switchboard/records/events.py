@@ -1,0 +1,194 @@
+"""The vocabulary of a contact's life: every kind of event, its fields and what they may hold.
+
+Events are written once and never changed, so a wrong one would stay for ever: ``check`` refuses it before it
+is stored. Reading is more tolerant (see ``fold``), because an older program may have written it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from switchboard.errors import InvalidEvent
+
+EndReason = Literal[
+    "completed",
+    "abandoned_intake",
+    "abandoned_waiting",
+    "timed_out",
+    "unknown_number",
+    "no_agent",
+    "failed",
+    "lost",
+]
+EndedBy = Literal["caller", "agent", "system"]
+ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed"]
+
+MOST_EVENTS = 2_000
+"""One contact cannot have more; a loop somewhere must not fill the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactEvent:
+    """One thing that happened to one contact.
+
+    ``seq`` counts from 1 without gaps within the contact and is the only order. ``at_ms`` is the wall clock
+    and may jump; ``tick_ms`` is the monotonic clock of the machine named by ``clock``, and durations come
+    from it where both ends have the same ``clock``. ``key`` is the idempotency key: the same one never counts
+    twice in a contact.
+    """
+
+    contact: str
+    seq: int
+    at_ms: int
+    kind: str
+    data: Mapping[str, object] = field(default_factory=dict)
+    key: str | None = None
+    tick_ms: int | None = None
+    clock: str | None = None
+
+
+Check = Callable[[object], bool]
+
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@/+-]*")
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+def is_slug(value: object, most: int = 64) -> bool:
+    """An identifier: ASCII, no spaces, no control characters, at most ``most`` long."""
+    return isinstance(value, str) and len(value) <= most and _SLUG.fullmatch(value) is not None
+
+
+def is_text(value: object, most: int) -> bool:
+    """Text that every database can store: bounded, no NUL, no half of a surrogate pair."""
+    if not isinstance(value, str) or len(value) > most or "\x00" in value:
+        return False
+    return not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _text(most: int) -> Check:
+    return lambda value: is_text(value, most)
+
+
+def _whole(low: int, high: int) -> Check:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _one_of(words: object) -> Check:
+    allowed = frozenset(get_args(words))
+    return lambda value: isinstance(value, str) and value in allowed
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _hash(value: object) -> bool:
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None
+
+
+def _gaps(value: object) -> bool:
+    """[[from_ms, to_ms], ...]: what is missing from a recording, on the recording's own time."""
+    if not isinstance(value, list | tuple) or len(value) > 1_000:
+        return False
+    for gap in value:
+        if not isinstance(gap, list | tuple) or len(gap) != 2 or not all(_ms(edge) for edge in gap):
+            return False
+        if gap[0] > gap[1]:
+            return False
+    return True
+
+
+_ms = _whole(0, 2**53)
+_reservation = _whole(1, 2**53)
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    check: Check
+    required: bool = True
+    default: object = None
+
+
+def _maybe(check: Check, default: object = None) -> _Field:
+    """May be left out or None."""
+    return _Field(lambda value: value is None or check(value), required=False, default=default)
+
+
+KINDS: Mapping[str, Mapping[str, _Field]] = {
+    "arrived": {
+        "medium": _Field(is_slug),
+        "hotline": _maybe(_text(32)),
+        "caller": _maybe(_text(64)),
+        "channel": _maybe(_text(128)),
+        "demo": _Field(_flag, required=False, default=False),
+    },
+    "stage": {"stage": _Field(is_slug)},
+    "intake": {
+        "language": _maybe(is_slug),
+        "matter": _maybe(is_slug),
+        "priority": _Field(_whole(0, 9), required=False, default=0),
+        "priority_reason": _maybe(_text(200)),
+        "how": _maybe(is_slug),
+    },
+    "queued": {"entry": _Field(is_slug)},
+    "reserved": {"reservation": _Field(_reservation), "agent": _Field(is_slug)},
+    "reservation_ended": {
+        "reservation": _Field(_reservation),
+        "agent": _Field(is_slug),
+        "how": _Field(_one_of(ReservationEnd)),
+        "reason": _maybe(_text(200)),
+    },
+    "connected": {"reservation": _maybe(_reservation), "agent": _Field(is_slug)},
+    "recording": {
+        "id": _Field(is_slug),
+        "file": _Field(_text(500)),
+        "ms": _Field(_ms),
+        "sha256": _maybe(_hash),
+        "sm3": _maybe(_hash),
+        "gaps": _Field(_gaps, required=False, default=()),
+    },
+    "disconnected": {"by": _Field(_one_of(EndedBy))},
+    "survey": {"question": _Field(is_slug), "answer": _Field(_text(8))},
+    "wrapped_up": {
+        "agent": _Field(is_slug),
+        "matter": _maybe(is_slug),
+        "disposition": _maybe(is_slug),
+        "note": _maybe(_text(4_000)),
+    },
+    "ended": {
+        "reason": _Field(_one_of(EndReason)),
+        "by": _Field(_one_of(EndedBy)),
+        "hangup_cause": _maybe(_whole(0, 255)),
+    },
+}
+
+
+def check(contact: str, kind: str, data: Mapping[str, object], key: str | None) -> dict[str, object]:
+    """The event's data with its defaults filled in, ready to be stored; raises InvalidEvent.
+
+    The message names kind and field, never a value: values are personal.
+    """
+    if not is_slug(contact):
+        raise InvalidEvent("contact id")
+    if key is not None and not is_text(key, 128):
+        raise InvalidEvent("key")
+    fields = KINDS.get(kind)
+    if fields is None:
+        raise InvalidEvent(f"unknown kind {kind[:40]!r}")
+    unknown = data.keys() - fields.keys()
+    if unknown:
+        raise InvalidEvent(f"{kind}: unknown field {min(unknown)[:40]!r}")
+    checked: dict[str, object] = {}
+    for name, spec in fields.items():
+        if name not in data:
+            if spec.required:
+                raise InvalidEvent(f"{kind}: {name} is missing")
+            checked[name] = spec.default
+        elif spec.check(data[name]):
+            checked[name] = data[name]
+        else:
+            raise InvalidEvent(f"{kind}: {name} is not valid")
+    return checked

@@ -1,0 +1,270 @@
+"""A contact's record is a pure fold over its events.
+
+``fold`` takes the events in any order and with repeats, sorts by ``seq`` and never fails on their content:
+what it does not understand it leaves out. After ``ended`` only the wrap-up and recordings still count; after
+the record is final only recordings, since a file may be found and repaired later. The first word on how a
+contact ended stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from switchboard.errors import InvalidEvent
+from switchboard.records.events import ContactEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One file of sound or picture. ``gaps`` are (from_ms, to_ms) on its own time."""
+
+    id: str
+    file: str
+    ms: int
+    sha256: str | None = None
+    sm3: str | None = None
+    gaps: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRecord:
+    """What is known of one contact. All ``*_ms`` points are wall clock; ``wait_ms`` and ``talk_ms`` are
+    durations.
+
+    ``wait_ms`` runs from the first queueing to the first talk, or to the end where there was none;
+    ``talk_ms`` is the sum of all talks. Both are None while they still run. ``agent`` is who talked last.
+    ``reservation`` is the one now pending, ``reservations`` how many there were. ``final`` means that nothing
+    but a recording can be added.
+    """
+
+    id: str
+    medium: str | None = None
+    hotline: str | None = None
+    caller: str | None = None
+    channel: str | None = None
+    language: str | None = None
+    matter: str | None = None
+    priority: int = 0
+    priority_reason: str | None = None
+    intake_how: str | None = None
+    stage: str = "intake"
+    entry: str | None = None
+    arrived_ms: int = 0
+    queued_ms: int | None = None
+    connected_ms: int | None = None
+    disconnected_ms: int | None = None
+    ended_ms: int | None = None
+    wait_ms: int | None = None
+    talk_ms: int | None = None
+    agent: str | None = None
+    reservation: int | None = None
+    reserved_agent: str | None = None
+    reservations: int = 0
+    disconnected_by: str | None = None
+    end_reason: str | None = None
+    ended_by: str | None = None
+    hangup_cause: int | None = None
+    survey: Mapping[str, str] = field(default_factory=dict)
+    disposition: str | None = None
+    note: str | None = None
+    recordings: tuple[Recording, ...] = ()
+    demo: bool = False
+    final: bool = False
+    last_seq: int = 0
+
+    @property
+    def board_stage(self) -> str:
+        """The stage as the board names it: waiting with a reservation pending is ``ringing``."""
+        return "ringing" if self.stage == "waiting" and self.reservation is not None else self.stage
+
+
+def fold(events: Iterable[ContactEvent]) -> ContactRecord:
+    """The record of one contact; raises InvalidEvent when there are no events or they are of several
+    contacts.
+    """
+    by_seq: dict[int, ContactEvent] = {}
+    for event in events:
+        by_seq.setdefault(event.seq, event)
+    if not by_seq:
+        raise InvalidEvent("no events to fold")
+    ordered = [by_seq[seq] for seq in sorted(by_seq)]
+    if any(event.contact != ordered[0].contact for event in ordered):
+        raise InvalidEvent("events of several contacts")
+    folding = _Folding(ordered[0])
+    for event in ordered:
+        folding.take(event)
+    return folding.record()
+
+
+def elapsed_ms(first: ContactEvent, second: ContactEvent) -> int:
+    """How long from one to the other: by the monotonic clock where one machine wrote both, and never
+    negative.
+    """
+    one_clock = first.clock is not None and first.clock == second.clock
+    if one_clock and first.tick_ms is not None and second.tick_ms is not None:
+        return max(0, second.tick_ms - first.tick_ms)
+    return max(0, second.at_ms - first.at_ms)
+
+
+_AFTER_END = frozenset({"wrapped_up", "recording"})
+
+
+class _Folding:
+    """The fold under way. One method per kind; each sets only what its kind says."""
+
+    def __init__(self, first: ContactEvent) -> None:
+        self._id = first.contact
+        self._set: dict[str, object] = {"arrived_ms": first.at_ms}
+        self._last_seq = 0
+        self._keys: set[str] = set()
+        self._queued: ContactEvent | None = None
+        self._talk_from: ContactEvent | None = None
+        self._talked = False
+        self._talk_ms = 0
+        self._reservations: set[int | None] = set()
+        self._talkers: set[str | None] = set()
+        self._wrapped: set[str | None] = set()
+        self._survey: dict[str, str] = {}
+        self._recordings: dict[str, Recording] = {}
+        self._ended = False
+        self._final = False
+
+    def take(self, event: ContactEvent) -> None:
+        self._last_seq = max(self._last_seq, event.seq)
+        if event.key is not None:
+            if event.key in self._keys:
+                return
+            self._keys.add(event.key)
+        if self._final and event.kind != "recording":
+            return
+        if self._ended and event.kind not in _AFTER_END:
+            return
+        handler = getattr(self, f"_on_{event.kind}", None)
+        if handler is not None:
+            handler(event, event.data)
+        self._final = self._ended and self._talkers <= self._wrapped
+
+    def record(self) -> ContactRecord:
+        return ContactRecord(
+            id=self._id,
+            **self._set,  # pyright: ignore[reportArgumentType]  # each method below sets one field of its type
+            reservations=len(self._reservations),
+            survey=dict(self._survey),
+            recordings=tuple(self._recordings.values()),
+            final=self._final,
+            last_seq=self._last_seq,
+        )
+
+    def _on_arrived(self, event: ContactEvent, data: Mapping[str, object]) -> None:
+        if "medium" in self._set:
+            return
+        self._set["arrived_ms"] = event.at_ms
+        for name in ("medium", "hotline", "caller", "channel"):
+            self._set[name] = _str(data.get(name))
+        self._set["demo"] = data.get("demo") is True
+
+    def _on_stage(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["stage"] = _str(data.get("stage")) or self._set.get("stage", "intake")
+
+    def _on_intake(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        for name in ("language", "matter", "priority_reason"):
+            self._set[name] = _str(data.get(name))
+        self._set["intake_how"] = _str(data.get("how"))
+        self._set["priority"] = _int(data.get("priority")) or 0
+
+    def _on_queued(self, event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["stage"] = "waiting"
+        self._set["entry"] = _str(data.get("entry"))
+        if self._queued is None:  # entering anew after a restart is the same wait
+            self._queued = event
+            self._set["queued_ms"] = event.at_ms
+
+    def _on_reserved(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        reservation = _int(data.get("reservation"))
+        self._reservations.add(reservation)
+        self._set["reservation"] = reservation
+        self._set["reserved_agent"] = _str(data.get("agent"))
+
+    def _on_reservation_ended(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if _int(data.get("reservation")) == self._set.get(
+            "reservation"
+        ):  # a late word on an older one changes nothing
+            self._no_reservation()
+
+    def _on_connected(self, event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._no_reservation()
+        self._set["stage"] = "talking"
+        agent = _str(data.get("agent"))
+        self._set["agent"] = agent
+        self._talkers.add(agent)
+        if self._talk_from is None:
+            self._talk_from = event
+        if not self._talked:
+            self._talked = True
+            self._set["connected_ms"] = event.at_ms
+            self._set["wait_ms"] = elapsed_ms(self._queued, event) if self._queued else 0
+
+    def _on_disconnected(self, event: ContactEvent, data: Mapping[str, object]) -> None:
+        if self._talk_from is None:
+            return
+        self._talk_ms += elapsed_ms(self._talk_from, event)
+        self._talk_from = None
+        self._set["talk_ms"] = self._talk_ms
+        self._set["disconnected_ms"] = event.at_ms
+        self._set["disconnected_by"] = _str(data.get("by"))
+
+    def _on_recording(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        recording = recording_of(data)
+        if recording is not None:
+            self._recordings.setdefault(recording.id, recording)
+
+    def _on_survey(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        question, answer = _str(data.get("question")), _str(data.get("answer"))
+        if question is not None and answer is not None:
+            self._survey.setdefault(question, answer)  # an answer counts once
+
+    def _on_wrapped_up(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._wrapped.add(_str(data.get("agent")))
+        for name in ("matter", "disposition", "note"):
+            said = _str(data.get(name))
+            if said is not None:  # a wrap-up that ran out says nothing and erases nothing
+                self._set[name] = said
+
+    def _on_ended(self, event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._ended = True
+        self._no_reservation()
+        self._on_disconnected(event, data)
+        self._set["stage"] = "finished"
+        self._set["ended_ms"] = event.at_ms
+        self._set["end_reason"] = _str(data.get("reason"))
+        self._set["ended_by"] = _str(data.get("by"))
+        self._set["hangup_cause"] = _int(data.get("hangup_cause"))
+        if self._queued is not None and not self._talked:
+            self._set["wait_ms"] = elapsed_ms(self._queued, event)
+
+    def _no_reservation(self) -> None:
+        self._set["reservation"] = None
+        self._set["reserved_agent"] = None
+
+
+def recording_of(data: Mapping[str, object]) -> Recording | None:
+    """A recording as stored (in an event or in the contacts table), or None when it is not one."""
+    ident, file, ms = _str(data.get("id")), _str(data.get("file")), _int(data.get("ms"))
+    if ident is None or file is None or ms is None:
+        return None
+    sha256, sm3 = _str(data.get("sha256")), _str(data.get("sm3"))
+    return Recording(id=ident, file=file, ms=ms, sha256=sha256, sm3=sm3, gaps=_gaps(data.get("gaps")))
+
+
+def _gaps(value: object) -> tuple[tuple[int, int], ...]:
+    pairs = value if isinstance(value, list | tuple) else ()
+    return tuple((gap[0], gap[1]) for gap in pairs if isinstance(gap, list | tuple) and len(gap) == 2)
+
+
+def _str(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _int(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,0 +1,158 @@
+"""The tables. Nothing creates them but the migrations; a test holds the two against each other.
+
+``contact_events`` and ``audit`` are append-only: triggers (in the migrations) refuse UPDATE and DELETE.
+``contacts`` is the folded row of each contact, written in the same transaction as the event that changed it.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+RowId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite counts by itself only in an INTEGER key
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class ContactEventRow(Base):
+    __tablename__ = "contact_events"
+    __table_args__ = (
+        UniqueConstraint("contact", "seq", name="contact_events_contact_seq"),
+        UniqueConstraint("contact", "key", name="contact_events_contact_key"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    contact: Mapped[str] = mapped_column(String(64))
+    seq: Mapped[int] = mapped_column(Integer)
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    tick_ms: Mapped[int | None] = mapped_column(BigInteger)
+    clock: Mapped[str | None] = mapped_column(String(36))
+    kind: Mapped[str] = mapped_column(String(32))
+    key: Mapped[str] = mapped_column(String(128))
+    data: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class ContactRow(Base):
+    """The columns are the fields of ``fold.ContactRecord``, name by name."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        Index("contacts_arrived", "arrived_ms", "id"),
+        Index("contacts_agent_arrived", "agent", "arrived_ms"),
+        Index("contacts_caller", "caller", "arrived_ms"),
+        Index("contacts_final", "final", "arrived_ms"),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    medium: Mapped[str | None] = mapped_column(String(64))
+    hotline: Mapped[str | None] = mapped_column(String(32))
+    caller: Mapped[str | None] = mapped_column(String(64))
+    channel: Mapped[str | None] = mapped_column(String(128))
+    language: Mapped[str | None] = mapped_column(String(64))
+    matter: Mapped[str | None] = mapped_column(String(64))
+    priority: Mapped[int] = mapped_column(Integer)
+    priority_reason: Mapped[str | None] = mapped_column(String(200))
+    intake_how: Mapped[str | None] = mapped_column(String(64))
+    stage: Mapped[str] = mapped_column(String(64))
+    entry: Mapped[str | None] = mapped_column(String(64))
+    arrived_ms: Mapped[int] = mapped_column(BigInteger)
+    queued_ms: Mapped[int | None] = mapped_column(BigInteger)
+    connected_ms: Mapped[int | None] = mapped_column(BigInteger)
+    disconnected_ms: Mapped[int | None] = mapped_column(BigInteger)
+    ended_ms: Mapped[int | None] = mapped_column(BigInteger)
+    wait_ms: Mapped[int | None] = mapped_column(BigInteger)
+    talk_ms: Mapped[int | None] = mapped_column(BigInteger)
+    agent: Mapped[str | None] = mapped_column(String(64))
+    reservation: Mapped[int | None] = mapped_column(BigInteger)
+    reserved_agent: Mapped[str | None] = mapped_column(String(64))
+    reservations: Mapped[int] = mapped_column(Integer)
+    disconnected_by: Mapped[str | None] = mapped_column(String(16))
+    end_reason: Mapped[str | None] = mapped_column(String(32))
+    ended_by: Mapped[str | None] = mapped_column(String(16))
+    hangup_cause: Mapped[int | None] = mapped_column(Integer)
+    survey: Mapped[dict[str, Any]] = mapped_column(Json)
+    disposition: Mapped[str | None] = mapped_column(String(64))
+    note: Mapped[str | None] = mapped_column(Text)
+    recordings: Mapped[list[Any]] = mapped_column(Json)
+    demo: Mapped[bool] = mapped_column(Boolean)
+    final: Mapped[bool] = mapped_column(Boolean)
+    last_seq: Mapped[int] = mapped_column(Integer)
+
+
+class Agent(Base):
+    __tablename__ = "agents"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    role: Mapped[str] = mapped_column(String(64))
+    district: Mapped[str | None] = mapped_column(String(64))
+    languages: Mapped[list[str]] = mapped_column(Json)
+    team: Mapped[str | None] = mapped_column(String(64))
+    suspended: Mapped[bool] = mapped_column(Boolean)
+    licence_until: Mapped[date | None] = mapped_column(Date)
+    demo: Mapped[bool] = mapped_column(Boolean)
+
+
+class AgentSkill(Base):
+    __tablename__ = "agent_skills"
+
+    agent: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    matter: Mapped[str] = mapped_column(String(64), primary_key=True)
+    level: Mapped[int] = mapped_column(Integer)
+
+
+class AgentState(Base):
+    """Every change of an agent's state, in order; the last one is not needed to run, only to report."""
+
+    __tablename__ = "agent_states"
+    __table_args__ = (Index("agent_states_agent_at", "agent", "at_ms"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    agent: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(String(64))
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class AccountRow(Base):
+    __tablename__ = "accounts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    password_hash: Mapped[str] = mapped_column(String(256))
+    role: Mapped[str] = mapped_column(String(16))
+    agent_id: Mapped[str | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
+    disabled: Mapped[bool] = mapped_column(Boolean)
+    epoch: Mapped[int] = mapped_column(Integer)
+
+
+class AuditRow(Base):
+    """``hash`` covers the row and the hash before it, so that one changed bit breaks the chain."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=False)
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    actor: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(64))
+    object: Mapped[str | None] = mapped_column(String(128))
+    outcome: Mapped[str] = mapped_column(String(32))
+    before: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))
