@@ -11,9 +11,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
+import structlog
+
 from ivr.ari.media import Playback
 from ivr.call import Call
 from ivr.errors import AriError
+from ivr.prompts.errors import PromptError
+
+log = structlog.get_logger(__name__)
 
 
 async def say(call: Call, prompts: Sequence[str]) -> None:
@@ -66,4 +71,8 @@ async def _speaking(call: Call, prompts: Sequence[str]) -> AsyncIterator[Playbac
 def _media(call: Call, key: str) -> str:
     """``key`` in the caller's language, or ``en/key`` in the language named."""
     language, _, name = key.rpartition("/")
-    return call.prompts.media(language or call.language, name)
+    try:
+        return call.prompts.media(language or call.language, name)
+    except PromptError as error:  # a caller rather misses a sentence than the call
+        log.error("prompt left out", key=name, language=language or call.language, code=error.code)
+        return call.prompts.media(call.language, "pause")
