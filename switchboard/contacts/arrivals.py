@@ -33,6 +33,7 @@ class Arrivals:
         self._house = house
         self._ari = ari
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._contacts: dict[str, Contact] = {}
         ari.on(StasisStart, self._started)
         ari.on_reconciled.append(self.reconcile)
 
@@ -65,10 +66,12 @@ class Arrivals:
         work = resume_call(call, contact) if resumed else handle_call(call, contact)
         task = asyncio.create_task(_until_hung_up(call, work), name=f"call {contact.id}")
         self._tasks[channel.id] = task
+        self._contacts[channel.id] = contact
         task.add_done_callback(lambda _: self._over(channel.id))
 
     def _over(self, channel_id: str) -> None:
         task = self._tasks.pop(channel_id, None)
+        self._contacts.pop(channel_id, None)
         if task and not task.cancelled() and (error := task.exception()):
             log.error("a call's task failed", error=type(error).__name__)
 
@@ -77,7 +80,7 @@ class Arrivals:
         there = {} if found.restarted else found.channels
         if found.restarted:
             self._house.waiting_room.forget()
-        held = {contact.id for contact in self._house.live.contacts()}
+        held = {contact.id for contact in self._contacts.values()}
         for record in await self._house.records.open_contacts():
             channel_id = record.channel or ""
             if record.medium != "call" or record.ended_ms is not None or record.id in held:
@@ -107,7 +110,7 @@ class Arrivals:
         engine = self._house.engine
         if await engine.abandon(contact_id, "lost"):
             return
-        entry = next((entry for entry in (await engine.snapshot()).entries if entry.id == contact_id), None)
+        entry = await engine.find_entry(contact_id)
         if entry and entry.reservation:
             await engine.finish(entry.reservation, wrap_up_ms=self._house.config.wrap_up_ms)
 
@@ -118,7 +121,7 @@ class Arrivals:
                 await Channel(self._ari, channel_id).hangup()
 
     def _belongs(self, channel_id: str) -> bool:
-        return any(contact.id in channel_id and contact.talked for contact in self._house.live.contacts())
+        return any(contact.id in channel_id and contact.talked for contact in self._contacts.values())
 
     async def close(self) -> None:
         """Stop without ending the contacts: the next start goes on with them or closes them."""
