@@ -9,7 +9,7 @@ from typing import Literal
 from ivr.ari.channel import ASIDE_TIMEOUT_S, Channel, begin
 from ivr.ari.client import Ari, Query, new_id, segment
 from ivr.ari.media import GONE, Playback, Recording
-from ivr.errors import AriError, IvrError
+from ivr.errors import AriError, Conflict, IvrError
 
 BridgeType = Literal["mixing", "holding"]
 
@@ -33,7 +33,10 @@ class Bridge:
     ) -> Bridge:
         """Make it, or take the one that has this id already."""
         bridge = cls(ari, id or new_id("br"))
-        await ari.request("POST", f"bridges/{segment(bridge.id)}", query={"type": type, "name": name or None})
+        with contextlib.suppress(Conflict):  # 409: it is there already
+            await ari.request(
+                "POST", f"bridges/{segment(bridge.id)}", query={"type": type, "name": name or None}
+            )
         return bridge
 
     async def __aenter__(self) -> Bridge:

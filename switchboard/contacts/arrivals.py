@@ -12,6 +12,7 @@ from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, Reconciled
 from ivr.ari.events import StasisStart
 from ivr.call import Call
+from routing.model import LiveEntry
 from switchboard.contacts.contact import Contact, new_contact_id
 from switchboard.contacts.phone import handle_call, resume_call
 from switchboard.times import now_ms
@@ -88,7 +89,6 @@ class Arrivals:
             if channel_id in there:
                 await self._resume(record, channel_id)
             else:
-                await self._forget(record.id)
                 await self._house.records.append(
                     record.id,
                     "ended",
@@ -99,20 +99,21 @@ class Arrivals:
                     hangup_cause=None,
                 )
         await self._end_orphans(found)
+        for entry in (await self._house.engine.snapshot()).entries:
+            if entry.id not in {contact.id for contact in self._contacts.values()}:
+                await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:
         contact = Contact.from_record(self._house, record, channel_id)
         log.info("call found again", contact=contact.id, stage=contact.stage)
         self._run(contact, Channel(self._ari, channel_id), resumed=True)
 
-    async def _forget(self, contact_id: str) -> None:
+    async def _forget(self, entry: LiveEntry) -> None:
         """The caller has gone while we were away: the entry ends, and the seat that served it comes free."""
-        engine = self._house.engine
-        if await engine.abandon(contact_id, "lost"):
-            return
-        entry = await engine.find_entry(contact_id)
-        if entry and entry.reservation:
-            await engine.finish(entry.reservation, wrap_up_ms=self._house.config.wrap_up_ms)
+        if entry.state == "connected" and entry.reservation:
+            await self._house.engine.finish(entry.reservation, wrap_up_ms=self._house.config.wrap_up_ms)
+        else:
+            await self._house.engine.abandon(entry.id, "lost")
 
     async def _end_orphans(self, found: Reconciled) -> None:
         """Legs and snoops without a living talk are hung up: nobody else would ever do it."""
