@@ -46,7 +46,7 @@ def decode(payload: bytes) -> list[int]:
 
 @functools.lru_cache(maxsize=32)
 def tone(frequency: int, level_db: float = -12.0, ms: int = 1000) -> bytes:
-    """A sine of `frequency` Hz, `level_db` (negative) against full scale. Whole seconds join without a click."""
+    """A sine of `frequency` Hz, `level_db` (negative) against full scale. Whole seconds join."""
     peak = FULL_SCALE * 10 ** (level_db / 20)
     turn = 2 * math.pi * frequency / RATE
     return encode([round(peak * math.sin(turn * n)) for n in range(RATE * ms // 1000)])

@@ -36,7 +36,11 @@ class Caller:
             rtp_port=self.rtp.port,
             timeout_s=self.timeout_s,
         )
-        await self._sipp.start()
+        try:
+            await self._sipp.__aenter__()
+        except BaseException:
+            await self.rtp.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -103,7 +107,7 @@ class Phones:
 
     async def __aenter__(self) -> Self:
         await self.register()
-        await self.sipp.start()
+        await self.sipp.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:

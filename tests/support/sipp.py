@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import csv
 import os
+import shutil
 import signal
 import socket
 import struct
@@ -145,8 +146,7 @@ class Sipp:
     def __post_init__(self) -> None:
         self.port = self.port or free_port()
         self.media_port, _ = free_range(4)
-        self._folder = tempfile.TemporaryDirectory(prefix="sipp-")
-        self.folder = Path(self._folder.name)
+        self.folder = Path()  # made by start()
         self._process: asyncio.subprocess.Process | None = None
         self._result: SippResult | None = None
         self._log_at = 0
@@ -158,12 +158,18 @@ class Sipp:
         return self._process.pid
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-        self._folder.cleanup()
+        if self._process is not None:
+            await self.stop()
+        if self.folder.is_absolute():
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     async def start(self) -> None:
         """Starts the child and waits until it listens.
@@ -171,6 +177,7 @@ class Sipp:
         Raises:
             SippError: it ended at once, for instance over an error in the scenario.
         """
+        self.folder = Path(tempfile.mkdtemp(prefix="sipp-"))
         self._write_files()
         self._process = await asyncio.create_subprocess_exec(
             *self._command(),
@@ -298,11 +305,12 @@ class Sipp:
         """Waits for the run's own end, at most timeout_s and a little.
 
         Raises:
-            SippError: it did not end in time and was stopped.
+            SippError: it did not end in time and was stopped: SIPp's own -timeout only ends a run whose calls
+                have all come to an end.
         """
         assert self._process is not None
         try:
-            async with asyncio.timeout(self.timeout_s + 15):
+            async with asyncio.timeout(self.timeout_s + 2):
                 await self._process.wait()
         except TimeoutError:
             await self.stop()
