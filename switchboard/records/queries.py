@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Executable, Select, and_, case, func, or_, select
@@ -56,12 +56,6 @@ class Figures:
     open: int
     mean_wait_ms: int | None
     mean_talk_ms: int | None
-
-    def board_row(self) -> dict[str, int | None]:
-        """The value of ``figures/all`` on the board (docs/protocol.md)."""
-        row = asdict(self)
-        row["since"] = row.pop("since_ms")
-        return row
 
 
 def begin_of_day_ms(now_ms: int) -> int:

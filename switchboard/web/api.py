@@ -125,7 +125,7 @@ async def demo_call(call: Call) -> schemas.DemoPlaced:
     return schemas.DemoPlaced(id=placed)
 
 
-@routes.add("GET", "/api/openapi.json", roles=SIGNED_IN, summary="This description")
+@routes.add("GET", "/api/openapi.json", roles=ANYBODY, summary="This description")
 async def openapi(call: Call) -> web.Response:
     return web.json_response(describe(routes.all))
 

@@ -23,7 +23,7 @@ ALLOWED = {
     "GET /api/agents": {"supervisor", "administrator"},
     "GET /api/policy/matters": {"volunteer", "supervisor", "administrator"},
     "POST /api/demo/calls": {"supervisor", "administrator"},
-    "GET /api/openapi.json": {"volunteer", "supervisor", "administrator"},
+    "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
     "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
     "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
     "GET /ws/desk": {"volunteer"},
