@@ -140,8 +140,10 @@ async def healthz(call: Call) -> web.Response:
         raise Unavailable from None
     view = schemas.HealthView(
         ok=all(ok for ok, _, _ in found.values()),
-        parts={name: schemas.Part(ok=ok, zh=zh, en=en) for name, (ok, zh, en) in found.items()},
+        items=[schemas.Part(name=name, ok=ok, zh=zh, en=en) for name, (ok, zh, en) in found.items()],
     )
+    for part in view.items:
+        metrics.PART_OK.labels(part.name).set(part.ok)
     return web.Response(
         status=200 if view.ok else 503,
         body=view.model_dump_json().encode(),

@@ -172,6 +172,7 @@ class DemoPlaced(BaseModel):
 
 
 class Part(BaseModel):
+    name: str
     ok: bool
     zh: str
     en: str
@@ -179,4 +180,4 @@ class Part(BaseModel):
 
 class HealthView(BaseModel):
     ok: bool
-    parts: dict[str, Part]
+    items: list[Part]
