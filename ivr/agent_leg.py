@@ -54,3 +54,11 @@ async def _answered(line: Line, patience_s: float) -> None:
         raise LegFailed(line.gone.result(), "the phone did not answer")
     if not line.entered.is_set():
         raise LegFailed(0, "the phone did not answer in time")
+
+
+async def standing_legs(ari: Ari, prefix: str) -> list[Channel]:
+    """The legs whose channel id begins with ``prefix`` and that are up in Asterisk now."""
+    channels = await ari.request("GET", "channels")
+    return [
+        Channel(ari, raw["id"]) for raw in channels if raw["id"].startswith(prefix) and raw["state"] == "Up"
+    ]

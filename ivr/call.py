@@ -11,8 +11,10 @@ from collections import deque
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from ivr.ari.channel import Channel
-from ivr.ari.client import Ari
+from ivr.ari.client import Ari, Reconciled
 from ivr.ari.events import (
     ChannelDestroyed,
     ChannelDtmfReceived,
@@ -21,8 +23,10 @@ from ivr.ari.events import (
     StasisEnd,
     StasisStart,
 )
-from ivr.errors import CallerLeft
+from ivr.errors import CallerLeft, IvrError
 from ivr.prompts.catalogue import PromptSet
+
+log = structlog.get_logger(__name__)
 
 MOST_KEYS_AHEAD = 32
 
@@ -77,8 +81,12 @@ class Line:
         self._keys.clear()
 
     async def _read(self) -> None:
-        async for event in self._events:
-            self._take(event)
+        try:
+            async for event in self._events:
+                self._take(event)
+        except IvrError as error:  # nobody tells us any more: for this call that is the end of the line
+            log.warning("line lost", code=error.code)
+            self.mark_gone(0)
 
     def _take(self, event: Event) -> None:
         match event:
@@ -91,6 +99,9 @@ class Line:
                 self.mark_gone(event.cause or 0)
             case ChannelDestroyed():
                 self.mark_gone(event.cause)
+            case Reconciled():
+                if event.restarted or self.channel.id not in event.channels:
+                    self.mark_gone(0)
             case StasisEnd():
                 self.mark_gone(0)
             case _:

@@ -8,36 +8,38 @@ never waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 
-from ivr.ari.channel import Playback
+import structlog
+
+from ivr.ari.media import Playback
 from ivr.call import Call
+from ivr.errors import AriError
+from ivr.prompts.errors import PromptError
+
+log = structlog.get_logger(__name__)
 
 
 async def say(call: Call, prompts: Sequence[str]) -> None:
     """Speak the prompts to their end, whatever is pressed; the keys are kept for the next question."""
     if prompts:
-        playback = await _start(call, prompts)
-        await playback.finished()
+        async with _speaking(call, prompts) as playback:
+            await playback.finished()
 
 
 async def say_until_key(call: Call, prompts: Sequence[str]) -> str | None:
     """Speak until the end or the first key. Returns the key, or None when all was said."""
-    playback = await _start(call, prompts)
-    key = asyncio.create_task(call.key())
-    end = asyncio.create_task(playback.finished())
-    try:
-        await asyncio.wait({key, end}, return_when=asyncio.FIRST_COMPLETED)
-        if key.done():
-            await playback.stop()
-            return key.result()
-        return None
-    finally:
-        for task in (key, end):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    async with _speaking(call, prompts) as playback:
+        key = asyncio.create_task(call.key())
+        end = asyncio.create_task(playback.finished())
+        try:
+            await asyncio.wait({key, end}, return_when=asyncio.FIRST_COMPLETED)
+            return key.result() if key.done() else None
+        finally:
+            for task in (key, end):
+                task.cancel()
+            await asyncio.gather(key, end, return_exceptions=True)
 
 
 async def key_within(call: Call, ms: int) -> str | None:
@@ -54,11 +56,23 @@ async def ask(call: Call, prompts: Sequence[str], *, first_key_ms: int) -> str |
     return await say_until_key(call, prompts) or await key_within(call, first_key_ms)
 
 
-async def _start(call: Call, prompts: Sequence[str]) -> Playback:
-    return await call.channel.play([_media(call, key) for key in prompts])
+@asynccontextmanager
+async def _speaking(call: Call, prompts: Sequence[str]) -> AsyncIterator[Playback]:
+    """A playback that is over when the block is left, also when the block was cancelled half-way."""
+    playback = await call.channel.play([_media(call, key) for key in prompts])
+    try:
+        yield playback
+    finally:
+        if playback.live and not call.gone.done():
+            with suppress(AriError):
+                await asyncio.shield(playback.stop())
 
 
 def _media(call: Call, key: str) -> str:
     """``key`` in the caller's language, or ``en/key`` in the language named."""
     language, _, name = key.rpartition("/")
-    return call.prompts.media(language or call.language, name)
+    try:
+        return call.prompts.media(language or call.language, name)
+    except PromptError as error:  # a caller rather misses a sentence than the call
+        log.error("prompt left out", key=name, language=language or call.language, code=error.code)
+        return call.prompts.media(call.language, "pause")

@@ -12,21 +12,21 @@ import hashlib
 import wave
 from array import array
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 
-from ivr.ari.channel import Channel
-from ivr.ari.client import Ari, EventStream
-from ivr.ari.events import RecordingFinished
-from ivr.errors import AriError, RecordingFailed
+from ivr.ari.channel import Channel, Direction
+from ivr.ari.client import Ari
+from ivr.ari.media import Recording
+from ivr.errors import AriError, IvrError, RecordingFailed
 
 RATE = 8000
 BLOCK = 1 << 16
 CLOSED_S = 3.0
-SIDES = {"caller": "in", "agent": "out"}
+SIDES: dict[str, Direction] = {"caller": "in", "agent": "out"}
 
 
 @dataclass(frozen=True)
@@ -49,39 +49,33 @@ async def recorded(
     """
     names = [f"{recording_id}-{side}" for side in SIDES]
     snoops = [Channel(ari, f"snoop-{name}") for name in names]
-    with ari.follow(*names) as events:
-        if not adopt:
-            await _begin(caller, snoops, names)
-        try:
-            yield
-        finally:
-            await asyncio.shield(_close(snoops, events, set(names)))
+    if adopt:
+        running = [Recording(ari, name, snoop.id) for snoop, name in zip(snoops, names, strict=True)]
+    else:
+        running = await _begin(caller, snoops, names)
+    try:
+        yield
+    finally:
+        await asyncio.shield(_close(snoops, running))
 
 
-async def _begin(caller: Channel, snoops: list[Channel], names: list[str]) -> None:
+async def _begin(caller: Channel, snoops: list[Channel], names: list[str]) -> list[Recording]:
     try:
         for snoop, spy in zip(snoops, SIDES.values(), strict=True):
             await caller.snoop(id=snoop.id, spy=spy, app_args=("recording",))
-        await asyncio.gather(
-            *(snoop.record(name, format="wav") for snoop, name in zip(snoops, names, strict=True))
-        )
+        pairs = zip(snoops, names, strict=True)
+        return list(await asyncio.gather(*(snoop.record(name, format="wav") for snoop, name in pairs)))
     except AriError as error:
         await asyncio.gather(*(snoop.hangup() for snoop in snoops), return_exceptions=True)
         raise RecordingFailed(f"recording did not start: {error.code}") from error
 
 
-async def _close(snoops: list[Channel], events: EventStream, open_files: set[str]) -> None:
+async def _close(snoops: list[Channel], running: list[Recording]) -> None:
     """Hang up the snoops and wait until Asterisk has closed both files (bounded: a dead Asterisk says nothing)."""
     await asyncio.gather(*(snoop.hangup() for snoop in snoops), return_exceptions=True)
-    try:
+    with suppress(TimeoutError, IvrError):
         async with asyncio.timeout(CLOSED_S):
-            async for event in events:
-                if isinstance(event, RecordingFinished):
-                    open_files.discard(event.recording.name)
-                if not open_files:
-                    return
-    except TimeoutError:
-        return
+            await asyncio.gather(*(recording.finished() for recording in running))
 
 
 def join(folder: Path, recording_id: str, target: Path) -> RecordingFile:

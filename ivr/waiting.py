@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager
 from ivr.ari.bridge import Bridge
 from ivr.ari.client import Ari
 from ivr.call import Call
-from ivr.errors import NotFound
 from ivr.prompt import say
 
 BETWEEN_ANNOUNCEMENTS_S = 30.0
@@ -53,12 +52,7 @@ class WaitingRoom:
             first = not self._inside
             self._inside.add(call.channel.id)
             bridge = self._bridge
-            if bridge is not None:
-                try:
-                    await bridge.add(call.channel.id)
-                except NotFound:
-                    bridge = None
-            if bridge is None:
+            if bridge is None or not await bridge.add(call.channel.id):
                 bridge = self._bridge = await Bridge.create(
                     self._ari, self._id, type="holding", name="waiting"
                 )

@@ -309,7 +309,7 @@ class Engine:
 
     async def _forget_old_libraries(self) -> None:
         """Keep a bounded number; a node whose library is gone brings it again by itself."""
-        listed = await self._redis.execute_command(
+        listed: Any = await self._redis.execute_command(
             "FUNCTION", "LIST", "LIBRARYNAME", wire.LIBRARY_PREFIX + "*"
         )
         names = [row[row.index("library_name") + 1] for row in listed]

@@ -280,3 +280,13 @@ def check_subscriptions(subscriptions: Iterable[Subscription]) -> tuple[Subscrip
     if len({sub.klass for sub in known}) != len(known):
         raise InvalidRouting("a seat names one class twice")
     return known
+
+
+def live_seat(agent_id: str) -> str:
+    """The seat at which an agent talks, by voice or video: one contact at a time."""
+    return f"{agent_id}/live"
+
+
+def agent_of(seat: str) -> str:
+    """Whose seat it is."""
+    return seat.partition("/")[0]

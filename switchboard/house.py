@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from ivr.ari.channel import Channel
-from routing.policy import Policy, Volunteer
 
+from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
 from routing.model import Entry, KnownEntry, KnownSeat, Subscription
+from routing.policy import Policy, Volunteer
 from switchboard.agents.desks import Desks
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
@@ -46,6 +46,7 @@ class House:
         self.records = records
         self.engine = engine
         self.policy = policy
+        self._matters = {matter.id: matter for matter in policy.matters}
         self.hotlines = hotlines
         self.prompts = prompts
         self.board = board
@@ -96,25 +97,23 @@ class House:
     # ---- matters and volunteers
 
     def matters(self) -> list[dict[str, str]]:
-        return [
-            {"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters.values()
-        ]
+        return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
-        known = self.policy.matters.get(matter or "")
+        known = self._matters.get(matter or "")
         return {"id": known.id, "zh": known.zh, "en": known.en} if known else None
 
     def knows_matter(self, matter: str | None) -> bool:
-        return matter in self.policy.matters
+        return matter in self._matters
 
     def subscriptions_of(self, agent: AgentRow) -> tuple[Subscription, ...]:
         return self.policy.subscriptions(_volunteer(agent))
 
     def serves(self, agent: AgentRow, matter: str | None, language: str) -> bool:
         """Whether this volunteer could be offered such a contact in any ring."""
-        if matter is None or matter not in self.policy.matters:
+        if matter is None or matter not in self._matters:
             return False
-        classes = {step.klass for step in self.policy.steps(matter=matter, language=language)}
+        classes = set(self.policy.classes(matter, language))
         return any(subscription.klass in classes for subscription in self.subscriptions_of(agent))
 
     def entry_of(self, contact: Contact) -> Entry:

@@ -7,6 +7,7 @@ per matter are made from the contacts themselves, so that a figure and its list 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -121,7 +122,9 @@ class Live:
             self._figures_stale = True
             log.warning("figures not read", error=type(error).__name__)
             return
-        self._house.board.set("figures/all", figures)
+        since = {"since": figures.since_ms}
+        shown = {name: value for name, value in asdict(figures).items() if name != "since_ms"}
+        self._house.board.set("figures/all", shown | since)
 
     def health(self, name: str, ok: bool, zh: str, en: str) -> None:
         """The state of one part of the house; ``since`` moves only when it changes."""

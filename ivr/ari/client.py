@@ -1,12 +1,562 @@
-"""The one file that knows HTTP and Asterisk's event socket."""
+"""The one file that knows HTTP and Asterisk's event socket.
+
+All call control goes over the event socket itself (Asterisk's "REST over WebSocket": RESTRequest and
+RESTResponse frames): three times the requests of an HTTP pool for a fifth of the CPU, and requests are done
+in the order they were made. HTTP is for downloads, the first probe, and what would hold up the socket.
+
+What Asterisk does to a client that must be lived with (all measured):
+- The socket is one queue. `answer`, setting a variable, `addChannel` and `removeChannel` wait while the
+  channel plays or records, for minutes if need be, and every request of every call behind them waits too.
+  These four therefore go aside, over HTTP, where each has a thread of its own (`aside=True`).
+- Events that pass while the socket is away are never replayed. After every connect each follower is told
+  what exists now (`Reconciled`) and judges for itself what it missed.
+- A client that stops reading makes Asterisk refuse calls. So the reading task never waits for anything:
+  callbacks are plain functions, queues are bounded, and who reads too slowly loses the queue and not the
+  switchboard.
+- A second client with our application's name makes this one deaf. It then stands down for good: two
+  switchboards that took turns would each lose half of the calls.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import collections
+import contextlib
+import itertools
+import json
+import random
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, TypeVar
+from urllib.parse import quote
 
 import aiohttp
+import structlog
+import yarl
 
-from ivr.errors import Disconnected, from_status
+from ivr.ari.events import (
+    ApplicationReplaced,
+    BridgeSnapshot,
+    ChannelSnapshot,
+    Event,
+    parse_bridge,
+    parse_channel,
+    parse_event,
+)
+from ivr.errors import AriError, Disconnected, IvrError, Overflowed, RequestTimedOut, StoodDown, from_status
+
+log = structlog.get_logger(__name__)
+
+E = TypeVar("E", bound=Event)
+Query = Mapping[str, str | int | bool | None]
+
+EVENTS = (
+    "ApplicationMoveFailed",
+    "ApplicationReplaced",
+    "BridgeDestroyed",
+    "ChannelDestroyed",
+    "ChannelDtmfReceived",
+    "ChannelEnteredBridge",
+    "ChannelHangupRequest",
+    "ChannelLeftBridge",
+    "ChannelStateChange",
+    "ChannelTalkingFinished",
+    "ChannelTalkingStarted",
+    "ChannelTransfer",
+    "ContactStatusChange",
+    "Dial",
+    "EndpointStateChange",
+    "PeerStatusChange",
+    "PlaybackFinished",
+    "RecordingFailed",
+    "RecordingFinished",
+    "RecordingStarted",
+    "StasisEnd",
+    "StasisStart",
+)
+"""The events Asterisk sends us; the others cost a third of our CPU and nobody looks at them."""
+
+BACK_OFF_S = (0.05, 2.0)
+CONNECT_TIMEOUT_S = 5.0
+HEARTBEAT_S = 5.0
+HTTP_CONNECTIONS = 64
+MAX_FRAME_BYTES = 32 * 1024 * 1024
+MAX_DOWNLOAD_BYTES = 256 * 1024 * 1024
+MAX_IN_FLIGHT = 5000
+
+
+def new_id(prefix: str) -> str:
+    """An id for something we are about to make, such as "pb-5f0c...". Unique, of letters and digits."""
+    return f"{prefix}-{secrets.token_hex(10)}"
+
+
+@dataclass(frozen=True, slots=True)
+class AriSettings:
+    """Where ARI is and what we want of it.
+
+    `url` is the base address without a path. `events` are the event types to be sent. `subscriptions` are
+    event sources beyond our own channels and bridges; "endpoint:PJSIP" tells when phones come and go.
+    """
+
+    url: str
+    username: str
+    password: str
+    app: str = "switchboard"
+    events: tuple[str, ...] = EVENTS
+    subscriptions: tuple[str, ...] = ("endpoint:PJSIP",)
+    request_timeout_s: float = 5.0
+    queue_limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled(Event):
+    """What exists in Asterisk just after a connect; the first thing every follower hears after a gap.
+
+    `restarted`: Asterisk itself was started anew since the connect before, so every earlier channel is gone.
+    An event that came after the connect may tell of the same things again.
+    """
+
+    channels: Mapping[str, ChannelSnapshot]
+    bridges: Mapping[str, BridgeSnapshot]
+    restarted: bool
+
+
+class Follower(Protocol):
+    """Who is told events. `push` and `fail` are called by the reading task and must return at once."""
+
+    def push(self, event: Event) -> None: ...
+    def fail(self, error: IvrError) -> None: ...
+
+
+class EventStream:
+    """Events about some ids, in order, for one reader.
+
+    Use it as `with ari.follow(...) as events:` and `async for event in events` or `await
+    events.get()`. After a reconnect a `Reconciled` is in the stream.
+    """
+
+    def __init__(self, ari: Ari, limit: int) -> None:
+        self._ari = ari
+        self._limit = limit
+        self._queue: collections.deque[Event] = collections.deque()
+        self._error: IvrError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._closed = False
+
+    def add(self, *ids: str) -> None:
+        """Follow these ids too."""
+        self._ari.attach(self, *ids)
+
+    async def get(self, timeout: float | None = None) -> Event:
+        """The next event. Raises TimeoutError; Overflowed, StoodDown or Disconnected at the stream's end."""
+        if not self._queue and self._error is None:
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._waiter
+            finally:
+                self._waiter = None
+        if self._queue:
+            return self._queue.popleft()
+        raise self._error or Disconnected("the stream was closed")
+
+    def push(self, event: Event) -> None:
+        if self._error is not None:
+            return
+        if len(self._queue) >= self._limit:
+            self._queue.clear()
+            self.fail(Overflowed(f"a follower left {self._limit} events unread"))
+            return
+        self._queue.append(event)
+        self._wake()
+
+    def fail(self, error: IvrError) -> None:
+        self._error = self._error or error
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def close(self) -> None:
+        """No more events. Safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            self._ari.detach(self)
+            self.fail(Disconnected("the stream was closed"))
+
+    def __enter__(self) -> EventStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        while not self._closed:
+            yield await self.get()
+
+
+class Ari:
+    """One application's line to Asterisk: `async with Ari(settings) as ari`.
+
+    Entering starts connecting and returns at once; `wait_connected` waits. The socket is made again for ever
+    (50 ms, doubling to 2 s). `state` is "connecting", "connected", "stood_down" (another client took our
+    name: no more events, every request raises StoodDown, and only a new `Ari` changes that) or "closed".
+    """
+
+    def __init__(self, settings: AriSettings) -> None:
+        self.settings = settings
+        self.state = "closed"
+        self.startup_time: str | None = None
+        self.on_reconciled: list[Callable[[Reconciled], Awaitable[None]]] = []
+        self.on_stood_down: list[Callable[[], None]] = []
+        self._http: aiohttp.ClientSession | None = None
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._runner: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._numbers = itertools.count(1)
+        self._in_flight: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._callbacks: dict[type[Event], tuple[Callable[[Any], None], ...]] = {}
+        self._followers: dict[str, list[Follower]] = {}
+        self._followed: dict[Follower, list[str]] = {}
+
+    @property
+    def connected(self) -> bool:
+        return self.state == "connected"
+
+    async def __aenter__(self) -> Ari:
+        headers = {"Authorization": aiohttp.encode_basic_auth(self.settings.username, self.settings.password)}
+        # Asterisk closes idle connections after 60 s; ours are given up sooner, so none is used while it
+        # dies.
+        connector = aiohttp.TCPConnector(limit=HTTP_CONNECTIONS, keepalive_timeout=30)
+        self._http = aiohttp.ClientSession(headers=headers, connector=connector)
+        self.state = "connecting"
+        self._runner = asyncio.create_task(self._run(), name="ari")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._runner is not None:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+        self._set_state("closed")
+        self._end_followers(Disconnected("the client was closed"))
+        if self._http is not None:
+            await self._http.close()
+
+    async def wait_connected(self, timeout: float | None = None) -> None:
+        """Return when requests can be made and what exists is known. Raises TimeoutError or StoodDown."""
+        async with asyncio.timeout(timeout):
+            while not self.connected:
+                if self.state in ("stood_down", "closed"):
+                    raise self._away("wait")
+                await self._changed.wait()
+
+    # --- asking --------------------------------------------------------------------------------------------
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+        aside: bool = False,
+    ) -> Any:
+        """One ARI request, such as ("POST", "channels/c1/answer"). Quote the path's parts with `segment`.
+
+        Returns the decoded answer, None when it is empty. A None in `query` is left out. Raises NotFound
+        (404), Conflict (409), Unprocessable (412, 422), AriError (any other), RequestTimedOut, Disconnected
+        or StoodDown. After the last three it is not known whether it was done: ask again, which harms
+        nothing when you chose the ids yourself. `aside` is for the few requests that Asterisk answers only
+        when the channel has finished what it plays or records.
+        """
+        socket = self._socket
+        if socket is None:
+            raise self._away(f"{method} {path}")
+        if len(self._in_flight) >= MAX_IN_FLIGHT:
+            raise Overflowed(f"{MAX_IN_FLIGHT} requests wait for an answer")
+        timeout = timeout or self.settings.request_timeout_s
+        if aside:
+            return await self._ask_aside(method, path, query, body, timeout)
+        return await self._ask(socket, method, path, query, body, timeout)
+
+    async def _ask(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: Mapping[str, Any] | None,
+        timeout: float,
+    ) -> Any:
+        number = str(next(self._numbers))
+        label = f"{method} {path.partition('/')[0]}"
+        frame: dict[str, Any] = {"type": "RESTRequest", "request_id": number, "transaction_id": number}
+        frame |= {"method": method, "uri": path}
+        if query:
+            frame["query_strings"] = [
+                {"name": name, "value": _text(value)} for name, value in query.items() if value is not None
+            ]
+        if body is not None:
+            frame |= {"content_type": "application/json", "message_body": json.dumps(body)}
+        answer = asyncio.get_running_loop().create_future()
+        self._in_flight[number] = answer
+        try:
+            async with asyncio.timeout(timeout):
+                await socket.send_str(json.dumps(frame))
+                response = await answer
+        except TimeoutError:
+            raise RequestTimedOut(f"no answer in {timeout} s", request=label) from None
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise Disconnected(type(error).__name__, request=label) from error
+        finally:
+            del self._in_flight[number]
+        return _result(
+            response["status_code"], response["reason_phrase"], response.get("message_body"), label
+        )
+
+    async def _ask_aside(
+        self, method: str, path: str, query: Query | None, body: Mapping[str, Any] | None, timeout: float
+    ) -> Any:
+        assert self._http is not None  # noqa: S101 - open while there is a socket
+        label = f"{method} {path.partition('/')[0]}"
+        url = yarl.URL(f"{self.settings.url}/ari/{path}", encoded=True)
+        pairs = {name: _text(value) for name, value in (query or {}).items() if value is not None}
+        limit = aiohttp.ClientTimeout(total=timeout)
+        try:
+            async with self._http.request(method, url, params=pairs, json=body, timeout=limit) as answer:
+                return _result(answer.status, answer.reason or "", await answer.text(), label)
+        except TimeoutError:
+            raise RequestTimedOut(f"no answer in {timeout} s", request=label) from None
+        except aiohttp.ClientError as error:
+            raise Disconnected(type(error).__name__, request=label) from error
+
+    def _away(self, label: str) -> Disconnected:
+        if self.state == "stood_down":
+            return StoodDown("another client has taken the application over", request=label)
+        return Disconnected("the event socket is away", request=label)
+
+    async def download(self, path: str, *, limit: int = MAX_DOWNLOAD_BYTES) -> bytes:
+        """The bytes of "recordings/stored/NAME/file" and the like, over HTTP. Raises as `request` does."""
+        if self._http is None:
+            raise self._away("download")
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=5, sock_read=30)
+        try:
+            async with self._http.get(f"{self.settings.url}/ari/{path}", timeout=timeout) as answer:
+                if answer.status != 200:
+                    raise from_status(answer.status, answer.reason or "", "download")
+                content = await answer.content.read(limit + 1) if answer.content_length is None else b""
+                if (answer.content_length or len(content)) > limit:
+                    raise AriError(f"larger than {limit} bytes", request="download")
+                return content or await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Disconnected(type(error).__name__, request="download") from error
+
+    # --- being told ----------------------------------------------------------------------------------------
+
+    def on(self, kind: type[E], callback: Callable[[E], None]) -> Callable[[], None]:
+        """Call `callback` with each event of this type, from the reading task; it must return at once.
+
+        Returns the function that ends it. What the callback raises is logged.
+        """
+        self._callbacks[kind] = (*self._callbacks.get(kind, ()), callback)
+
+        def off() -> None:
+            self._callbacks[kind] = tuple(it for it in self._callbacks.get(kind, ()) if it is not callback)
+
+        return off
+
+    def follow(self, *ids: str) -> EventStream:
+        """A stream of the events about these channels, bridges, playbacks, recordings (names) and endpoints.
+
+        Not a coroutine: it is in force when it returns. Follow first and make the thing after, under an id
+        of your own (`new_id`), and no event is missed.
+        """
+        stream = EventStream(self, self.settings.queue_limit)
+        self.attach(stream, *ids)
+        return stream
+
+    def attach(self, follower: Follower, *ids: str) -> None:
+        """Tell `follower` of events about these ids, and of every reconnect, until `detach`."""
+        if self.state in ("stood_down", "closed"):
+            follower.fail(self._away("follow"))
+            return
+        known = self._followed.setdefault(follower, [])
+        for subject in ids:
+            if subject not in known:
+                known.append(subject)
+                self._followers.setdefault(subject, []).append(follower)
+
+    def detach(self, follower: Follower) -> None:
+        for subject in self._followed.pop(follower, ()):
+            others = self._followers[subject]
+            others.remove(follower)
+            if not others:
+                del self._followers[subject]
+
+    def _dispatch(self, event: Event) -> None:
+        """Hand one event to everybody concerned, each once. The reading task does it: nothing may wait."""
+        for callback in self._callbacks.get(type(event), ()):
+            try:
+                callback(event)
+            except Exception:
+                log.exception("ari.callback_failed", type=type(event).__name__)
+        subjects = event.subjects()
+        told: list[Follower] = []
+        for subject in subjects:
+            for follower in tuple(self._followers.get(subject, ())):
+                if follower not in told:
+                    told.append(follower)
+                    follower.push(event)
+        if isinstance(event, ApplicationReplaced):
+            self._stand_down()
+
+    def _end_followers(self, error: IvrError) -> None:
+        for follower in list(self._followed):
+            follower.fail(error)
+            self.detach(follower)
+
+    def _stand_down(self) -> None:
+        log.error("ari.stood_down", app=self.settings.app)
+        self._set_state("stood_down")
+        self._end_followers(StoodDown("another client has taken the application over"))
+        for callback in self.on_stood_down:
+            callback()
+
+    def _set_state(self, state: str) -> None:
+        if self.state != state:
+            self.state = state
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    # --- the socket ----------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        """Connect, read until the socket ends, and again."""
+        pause = BACK_OFF_S[0]
+        while self.state != "stood_down":
+            try:
+                async with self._connect() as socket:
+                    await self._serve(socket)
+                    pause = BACK_OFF_S[0]
+            except (aiohttp.ClientError, AriError, TimeoutError, OSError) as error:
+                log.info("ari.not_connected", why=type(error).__name__, again_in_ms=int(pause * 1000))
+            if self.state != "stood_down":
+                self._set_state("connecting")
+                await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - spreads reconnects
+                pause = min(pause * 2, BACK_OFF_S[1])
+
+    @contextlib.asynccontextmanager
+    async def _connect(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        assert self._http is not None  # noqa: S101 - made before this task
+        async with asyncio.timeout(CONNECT_TIMEOUT_S):
+            socket = await self._http.ws_connect(
+                f"{self.settings.url}/ari/events",
+                params={"app": self.settings.app},
+                heartbeat=HEARTBEAT_S,
+                max_msg_size=MAX_FRAME_BYTES,
+                compress=0,
+                timeout=aiohttp.ClientWSTimeout(ws_close=0.5),  # pyright: ignore[reportCallIssue]
+            )
+        self._socket = socket
+        try:
+            yield socket
+        finally:
+            self._socket = None
+            for answer in self._in_flight.values():
+                if not answer.done():
+                    answer.set_exception(self._away("request"))
+            await socket.close()
+
+    async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Read until the socket ends; meanwhile a second task says what we want and asks what exists."""
+        greeting = asyncio.create_task(self._greet(socket), name="ari-greeting")
+        try:
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._read(message.data)
+                if self.state == "stood_down":
+                    break
+            log.info("ari.socket_ended", close_code=socket.close_code)
+        finally:
+            greeting.cancel()
+            await asyncio.gather(greeting, return_exceptions=True)
+
+    def _read(self, text: str) -> None:
+        frame = json.loads(text)
+        if frame.get("type") == "RESTResponse":
+            answer = self._in_flight.get(frame.get("request_id", ""))
+            if answer is not None and not answer.done():
+                answer.set_result(frame)
+            return
+        self._dispatch(parse_event(frame))
+
+    async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """After each connect: filter, subscriptions, what exists, and the word to all who follow."""
+        app = segment(self.settings.app)
+
+        async def ask(method: str, path: str, query: Query | None = None, body: Any = None) -> Any:
+            return await self._ask(socket, method, path, query, body, self.settings.request_timeout_s)
+
+        try:
+            # Without RESTResponse in the list, Asterisk would filter out its own answers, the one to this
+            # first.
+            allowed = [{"type": name} for name in ("RESTResponse", *self.settings.events)]
+            await ask("PUT", f"applications/{app}/eventFilter", body={"allowed": allowed})
+            for source in self.settings.subscriptions:
+                await ask("POST", f"applications/{app}/subscription", {"eventSource": source})
+            info = await ask("GET", "asterisk/info", {"only": "status"})
+            channels = [parse_channel(raw) for raw in await ask("GET", "channels")]
+            bridges = [parse_bridge(raw) for raw in await ask("GET", "bridges")]
+        except (AriError, KeyError, TypeError) as error:
+            log.warning("ari.greeting_failed", why=str(error))
+            await socket.close()
+            return
+        started = info["status"]["startup_time"]
+        restarted = self.startup_time not in (None, started)
+        self.startup_time = started
+        reconciled = Reconciled(
+            self.settings.app,
+            started,
+            None,
+            {channel.id: channel for channel in channels},
+            {bridge.id: bridge for bridge in bridges},
+            restarted,
+        )
+        log.info("ari.connected", channels=len(channels), bridges=len(bridges), restarted=restarted)
+        self._set_state("connected")
+        for follower in list(self._followed):
+            follower.push(reconciled)
+        for callback in list(self.on_reconciled):
+            try:
+                await callback(reconciled)
+            except Exception:
+                log.exception("ari.reconcile_failed")
+
+
+def _result(status: int, reason: str, text: str | None, label: str) -> Any:
+    """The decoded body of an answer, or the error it stands for."""
+    result = json.loads(text) if text else None
+    if status >= 400:
+        said = result.get("message") or result.get("error") if isinstance(result, dict) else None
+        raise from_status(status, said or reason, label)
+    return result
+
+
+def segment(text: str) -> str:
+    """`text` as one part of a path."""
+    return quote(text, safe="")
+
+
+def _text(value: str | int | bool | None) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 async def probe(url: str, username: str, password: str) -> dict[str, Any]:

@@ -7,10 +7,10 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 import structlog
-from ivr.ari.channel import Channel
-from ivr.ari.events import StasisStart
 
+from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, Reconciled
+from ivr.ari.events import StasisStart
 from ivr.call import Call
 from switchboard.contacts.contact import Contact, new_contact_id
 from switchboard.contacts.phone import handle_call, resume_call
@@ -33,8 +33,7 @@ class Arrivals:
         self._house = house
         self._ari = ari
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._calls: dict[str, Call] = {}
-        ari.on("StasisStart", self._started)
+        ari.on(StasisStart, self._started)
         ari.on_reconciled.append(self.reconcile)
 
     def __len__(self) -> int:
@@ -46,7 +45,7 @@ class Arrivals:
             return
         channel = Channel(self._ari, event.channel.id)
         if len(self._tasks) >= MOST_CALLS:
-            self._house.background(channel.continue_in_dialplan())
+            self._house.background(channel.continue_in_dialplan("away"))
             return
         contact = Contact(
             house=self._house,
@@ -65,21 +64,17 @@ class Arrivals:
         call = Call(self._ari, channel, self._house.prompts, hotline.language if hotline else "zh")
         work = resume_call(call, contact) if resumed else handle_call(call, contact)
         task = asyncio.create_task(_until_hung_up(call, work), name=f"call {contact.id}")
-        self._tasks[channel.id], self._calls[channel.id] = task, call
+        self._tasks[channel.id] = task
         task.add_done_callback(lambda _: self._over(channel.id))
 
     def _over(self, channel_id: str) -> None:
         task = self._tasks.pop(channel_id, None)
-        self._calls.pop(channel_id, None)
         if task and not task.cancelled() and (error := task.exception()):
             log.error("a call's task failed", error=type(error).__name__)
 
     async def reconcile(self, found: Reconciled) -> None:
         """After each connect: end what is gone, go on with what is there, close what nobody holds any more."""
-        there = {channel.id for channel in found.channels}
-        for channel_id, call in list(self._calls.items()):
-            if found.restarted or channel_id not in there:
-                call.mark_gone(0)
+        there = {} if found.restarted else found.channels
         if found.restarted:
             self._house.waiting_room.forget()
         held = {contact.id for contact in self._house.live.contacts()}
@@ -87,7 +82,7 @@ class Arrivals:
             channel_id = record.channel or ""
             if record.medium != "call" or record.ended_ms is not None or record.id in held:
                 continue
-            if channel_id in there and not found.restarted:
+            if channel_id in there:
                 await self._resume(record, channel_id)
             else:
                 await self._forget(record.id)
@@ -118,9 +113,9 @@ class Arrivals:
 
     async def _end_orphans(self, found: Reconciled) -> None:
         """Legs and snoops without a living talk are hung up: nobody else would ever do it."""
-        for channel in found.channels:
-            if channel.id.startswith(("ag-", "snoop-")) and not self._belongs(channel.id):
-                await Channel(self._ari, channel.id).hangup()
+        for channel_id in found.channels:
+            if channel_id.startswith(("ag-", "snoop-")) and not self._belongs(channel_id):
+                await Channel(self._ari, channel_id).hangup()
 
     def _belongs(self, channel_id: str) -> bool:
         return any(contact.id in channel_id and contact.talked for contact in self._house.live.contacts())

@@ -14,10 +14,9 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
-from ivr.ari.bridge import Bridge
-from ivr.ari.channel import Channel
 
-from ivr.agent_leg import agent_leg
+from ivr.agent_leg import agent_leg, standing_legs
+from ivr.ari.bridge import Bridge
 from ivr.call import Call, Line
 from ivr.errors import AriError, LegFailed, RecordingFailed
 from ivr.hotline import Hotline
@@ -139,11 +138,7 @@ async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
 async def find_leg(contact: Contact, held: AsyncExitStack) -> Line | None:
     """The volunteer's leg that went on talking while the switchboard was away."""
     house = contact.house
-    found = [
-        channel
-        for channel in await Channel.all(house.require_ari())
-        if channel.id.startswith(f"ag-{contact.id}-")
-    ]
+    found = await standing_legs(house.require_ari(), f"ag-{contact.id}-")
     entry = next((entry for entry in (await house.engine.snapshot()).entries if entry.id == contact.id), None)
     if entry is None or entry.reservation is None or entry.state != "connected":
         return None

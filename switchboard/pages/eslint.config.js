@@ -26,6 +26,7 @@ export default ts.config(
   },
   {
     rules: {
+      'no-undef': 'off', // the compiler knows better
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',
       'max-lines': ['error', { max: 420 }],

@@ -1,0 +1,291 @@
+/** Puts the desk together: the socket's frames, the phone, the devices, the ring. The view only shows and asks. */
+import { computed, nextTick, onScopeDispose, reactive, ref, shallowRef, watch } from 'vue'
+
+import { toSignIn, whoAmI, type Words } from '@/shared/api'
+import { ServerClock } from '@/shared/clock'
+import { ending } from '@/shared/numbers'
+import { pick, t } from '@/shared/i18n'
+import type { LinkState } from '@/shared/live-socket'
+import { recall, remember } from '@/shared/storage'
+import { useNow } from '@/shared/tick'
+
+import { Alerts } from './alerts'
+import { deskId } from './desk-id'
+import { Earpiece } from './earpiece'
+import type { DeskFrame, PhoneKind } from './frames'
+import { CommandError, DeskLink } from './link'
+import { Microphone } from './microphone'
+import { applyFrame, emptyModel, isBusy } from './model'
+import { Softphone } from './phone'
+import { exposeProbe } from './probe'
+import { Ringer } from './ringer'
+
+const NOTICE_MS = 7000
+const LEFT_OVER_MS = 4000
+
+export interface Notice {
+  kind: 'bad' | 'good' | 'warn'
+  text: string
+}
+
+export type Desk = ReturnType<typeof useDesk>
+
+export function useDesk() {
+  const clock = new ServerClock()
+  const now = useNow(clock)
+  const model = reactive(emptyModel())
+  const network = ref<LinkState>('connecting')
+  const closeCode = ref<number | null>(null)
+  const notice = ref<Notice | null>(null)
+  const kind = ref<PhoneKind>(recall('phone') === 'sip' ? 'sip' : 'browser')
+  const accepting = ref<number | null>(null)
+  const blocked = ref(false)
+  const settingUp = ref(false)
+  const earpieceDevice = ref(recall('earpiece') ?? '')
+  const link = shallowRef<DeskLink | null>(null)
+
+  const microphone = new Microphone()
+  const ringer = new Ringer(recall('ringer') ?? '')
+  const earpiece = new Earpiece()
+  const alerts = new Alerts()
+  const phone = new Softphone(async () => {
+    if (!microphone.stream && !(await microphone.open())) say('bad', t('desk.errors.media'))
+    return microphone.forCall()
+  })
+
+  earpiece.onBlocked = (value) => (blocked.value = value)
+  phone.onRemote = (stream) => (stream ? earpiece.play(stream) : earpiece.stop())
+  microphone.onTrack = (track) => void phone.replaceTrack(track)
+  void earpiece.use(earpieceDevice.value)
+
+  const stage = computed(() => model.contact?.stage ?? null)
+  const offline = computed(() => network.value !== 'open')
+  const inCall = computed(
+    () => stage.value === 'connecting' || stage.value === 'talking' || (!model.contact && model.state.name === 'in_contact'),
+  )
+  const legWanted = computed(
+    () => kind.value === 'browser' && (inCall.value || accepting.value !== null),
+  )
+
+  let noticeTimer: ReturnType<typeof setTimeout> | undefined
+  function say(how: Notice['kind'], text: string): void {
+    clearTimeout(noticeTimer)
+    notice.value = { kind: how, text }
+    noticeTimer = setTimeout(() => (notice.value = null), NOTICE_MS)
+  }
+
+  function tell(error: unknown): void {
+    if (!(error instanceof CommandError)) throw error
+    say('bad', error.words ? pick(error.words as Words) : t('desk.errors.lost'))
+  }
+
+  /** Sends one command; true when the server did it. A refusal is shown, not thrown. */
+  async function command(type: string, fields: object = {}): Promise<boolean> {
+    if (!link.value) return false
+    if (offline.value) say('warn', t('desk.errors.notSent'))
+    try {
+      await link.value.command(type, fields)
+      return true
+    } catch (error) {
+      tell(error)
+      return false
+    }
+  }
+
+  function take(frame: DeskFrame): void {
+    if (frame.type === 'welcome' || frame.type === 'beat') clock.observe(frame.now)
+    const first = !model.welcomed
+    applyFrame(model, frame)
+    if (frame.type === 'welcome') {
+      if (kind.value === 'browser') phone.start(frame.phone)
+      else phone.stop()
+      if (first) settingUp.value = needsSetUp()
+    }
+    if (frame.type === 'reservation_gone') {
+      // A missed one has a place of its own on the page, and who declined knows it.
+      if (frame.why === 'rejected' || frame.why === 'timed_out') return
+      say('warn', t(`desk.incoming.gone.${frame.why}`))
+    }
+  }
+
+  function needsSetUp(): boolean {
+    if (model.contact || model.reservation || kind.value === 'sip') return false
+    if (recall('devices-checked') !== new Date().toDateString()) return true
+    void microphone.open().then((open) => (settingUp.value = settingUp.value || !open))
+    return false
+  }
+
+  async function begin(): Promise<void> {
+    const desk = await deskId()
+    link.value = new DeskLink({
+      desk,
+      phone: kind.value,
+      onFrame: take,
+      onState: (state, code) => {
+        network.value = state
+        if (state === 'closed') closeCode.value = code
+        if (code === 4401) toSignIn()
+      },
+      onUnreachable: () => void whoAmI().then((who) => who === null && toSignIn(), () => undefined),
+    })
+    link.value.start()
+  }
+
+  function wake(): void {
+    microphone.wake()
+    ringer.wake()
+    if (blocked.value) void earpiece.resume()
+  }
+
+  async function accept(): Promise<void> {
+    const reservation = model.reservation
+    if (!reservation || accepting.value !== null) return
+    accepting.value = reservation.id
+    wake()
+    if (kind.value === 'browser' && !microphone.stream) void microphone.open()
+    if (!(await command('accept', { reservation: reservation.id }))) accepting.value = null
+  }
+
+  const commands = {
+    accept,
+    decline: () =>
+      model.reservation && command('reject', { reservation: model.reservation.id, reason: 'declined' }),
+    ready: () => {
+      wake()
+      model.pauseAfter = null
+      return command('ready')
+    },
+    pause: async (reason: string) => {
+      const busy = isBusy(model)
+      if ((await command('pause', { reason })) && busy && isBusy(model)) model.pauseAfter = reason
+    },
+    hangUp: async () => {
+      if (!model.contact) return phone.hangUp()
+      if (offline.value) phone.hangUp()
+      await command('hang_up', { contact: model.contact.id })
+    },
+    toggleMute: () => phone.view.session === 'active' && phone.setMuted(!phone.view.muted),
+    toggleHold: () => phone.view.session === 'active' && phone.setHeld(!phone.view.held),
+    extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),
+    wrapUp: (fields: { contact: string; matter: string; disposition: string; note: string; then: 'ready' | 'pause' }) =>
+      command('wrap_up', fields),
+    signOut: async () => {
+      if (!offline.value) await command('sign_out')
+      phone.stop()
+      link.value?.stop()
+    },
+    takeOver: () => {
+      model.refused = null
+      closeCode.value = null
+      link.value?.takeOver()
+    },
+  }
+
+  function chooseKind(to: PhoneKind): void {
+    if (to === kind.value) return
+    kind.value = to
+    remember('phone', to)
+    phone.stop()
+    if (link.value) {
+      link.value.phone = to
+      link.value.restart()
+    }
+  }
+
+  function chooseRinger(device: string): void {
+    ringer.device = device
+    remember('ringer', device)
+  }
+
+  function chooseEarpiece(device: string): void {
+    earpieceDevice.value = device
+    remember('earpiece', device)
+    void earpiece.use(device)
+  }
+
+  function finishSetUp(): void {
+    settingUp.value = false
+    remember('devices-checked', new Date().toDateString())
+  }
+
+  watch(legWanted, (wanted) => phone.expect(wanted), { immediate: true })
+  watch([stage, () => model.state.name], ([to, name]) => {
+    if (to !== null || !['reserved', 'in_contact'].includes(name)) accepting.value = null
+    if (!legWanted.value) setTimeout(dropLeftOver, LEFT_OVER_MS)
+  })
+  // The talk is over for the server: a leg left over from a lost line must not stay open. The pause is for a
+  // switchboard that was started anew and remembers the contact a moment later than it greets the desk.
+  function dropLeftOver(): void {
+    if (!legWanted.value && !offline.value) phone.hangUp()
+  }
+  watch(
+    () => [model.reservation?.id ?? null, network.value === 'open'] as const,
+    async ([id, open], before) => {
+      if (id === null) {
+        ringer.stop()
+        alerts.clear()
+        return
+      }
+      if (open && (before?.[0] !== id || before[1] !== open)) {
+        // A card in a hidden tab counts as shown: ring, title and notification tell of it.
+        await nextTick()
+        void link.value?.command('seen', { reservation: id }).catch(() => undefined)
+      }
+      if (before?.[0] === id) return
+      if (kind.value === 'browser' || recall('ringer') !== null) void ringer.start()
+      const card = model.reservation?.card
+      if (card) {
+        const caller = t('common.ending', { digits: ending(card.caller) })
+        alerts.raise(`☎ ${t('desk.incoming.notice')}`, [card.matter && pick(card.matter), caller].filter(Boolean).join(' · '))
+      }
+    },
+  )
+  watch(accepting, (id) => id !== null && ringer.stop())
+  watch(() => model.refused, (refused) => {
+    if (!refused) return
+    phone.stop()
+    ringer.stop()
+    microphone.close()
+  })
+  watch(
+    () => `${t(`state.${model.state.name}`)} · ${t('desk.title')} · 12348`,
+    (title) => alerts.setTitle(title),
+    { immediate: true },
+  )
+
+  exposeProbe({ model, phone, earpiece, network, microphone })
+  void begin()
+  onScopeDispose(() => {
+    link.value?.stop()
+    phone.stop()
+    ringer.stop()
+    microphone.close()
+  })
+
+  return {
+    model,
+    now,
+    network,
+    closeCode,
+    notice,
+    kind,
+    accepting,
+    blocked,
+    settingUp,
+    offline,
+    inCall,
+    earpieceDevice,
+    microphone,
+    ringer,
+    earpiece,
+    alerts,
+    phone,
+    ...commands,
+    chooseKind,
+    chooseRinger,
+    chooseEarpiece,
+    finishSetUp,
+    wake,
+    say,
+  }
+}

@@ -1,0 +1,89 @@
+/** The frames of `/ws/desk` (docs/protocol.md). Times are milliseconds since 1970 by the server's clock. */
+import type { Words } from '@/shared/api'
+
+export type StateName = 'offline' | 'available' | 'reserved' | 'in_contact' | 'wrap_up' | 'paused'
+
+export interface AgentState {
+  name: StateName
+  reason: string | null
+  since: number
+  until: number | null
+}
+
+export interface Matter extends Words {
+  id: string
+}
+
+export interface Card {
+  caller: string
+  region: string | null
+  matter: Matter | null
+  language: string | null
+  waiting_since: number
+  /** 0 or null: none. The size says how much earlier the caller was placed. */
+  priority: number | string | null
+  priority_reason: string | null
+  earlier: number
+  demo: boolean
+}
+
+export interface Reservation {
+  id: number
+  contact: string
+  expires: number
+  card: Card
+}
+
+export interface Contact {
+  id: string
+  stage: 'connecting' | 'talking' | 'wrap_up'
+  card: Card
+  since: number
+  talking_since: number | null
+  wrap_up_until: number | null
+  recording: boolean
+}
+
+export interface PhoneAccount {
+  uri: string
+  password: string
+  socket: string
+  registrar: string
+}
+
+export interface Queue {
+  waiting: number
+  longest_since: number | null
+}
+
+export interface Welcome {
+  type: 'welcome'
+  protocol: number
+  now: number
+  agent: { id: string; name: string; role: string }
+  phone: PhoneAccount
+  state: AgentState
+  reservation: Reservation | null
+  contact: Contact | null
+  queue: Queue
+  pause_reasons: string[]
+  dispositions: string[]
+  matters: Matter[]
+}
+
+export type GoneReason = 'timed_out' | 'caller_left' | 'rejected' | 'cancelled'
+
+export type DeskFrame =
+  | Welcome
+  | ({ type: 'refused'; code: string } & Words)
+  | { type: 'state'; state: AgentState }
+  | { type: 'reservation'; reservation: Reservation }
+  | { type: 'reservation_gone'; id: number; why: GoneReason }
+  | { type: 'contact'; contact: Contact }
+  | { type: 'contact_gone'; id: string }
+  | ({ type: 'queue' } & Queue)
+  | { type: 'beat'; now: number }
+  | { type: 'done'; re: string }
+  | ({ type: 'error'; re: string; code: string } & Words)
+
+export type PhoneKind = 'browser' | 'sip'

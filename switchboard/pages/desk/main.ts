@@ -1,0 +1,5 @@
+import { start } from '@/shared/start'
+
+import Desk from './Desk.vue'
+
+start(Desk)

@@ -1,0 +1,101 @@
+/** What the desk knows: a fold over the server's frames, without sound, screen or network. */
+import type { Words } from '@/shared/api'
+
+import type { AgentState, Contact, DeskFrame, GoneReason, Matter, PhoneAccount, Queue, Reservation } from './frames'
+
+export interface DeskModel {
+  /** At least one welcome has come. */
+  welcomed: boolean
+  agent: { id: string; name: string; role: string } | null
+  phone: PhoneAccount | null
+  state: AgentState
+  reservation: Reservation | null
+  contact: Contact | null
+  queue: Queue
+  pauseReasons: string[]
+  dispositions: string[]
+  matters: Matter[]
+  /** The last reservation that went away without becoming a contact. */
+  gone: { id: number; why: GoneReason } | null
+  refused: ({ code: string } & Words) | null
+  /** The reason of a pause that begins after the contact in hand. */
+  pauseAfter: string | null
+}
+
+export function emptyModel(): DeskModel {
+  return {
+    welcomed: false,
+    agent: null,
+    phone: null,
+    state: { name: 'offline', reason: null, since: 0, until: null },
+    reservation: null,
+    contact: null,
+    queue: { waiting: 0, longest_since: null },
+    pauseReasons: [],
+    dispositions: [],
+    matters: [],
+    gone: null,
+    refused: null,
+    pauseAfter: null,
+  }
+}
+
+/** Whether the desk is busy with somebody, so that a pause must wait. */
+export function isBusy(model: DeskModel): boolean {
+  return ['reserved', 'in_contact', 'wrap_up'].includes(model.state.name)
+}
+
+/** Applies one frame to `model`, in place. Frames about something else than what is in hand change nothing. */
+export function applyFrame(model: DeskModel, frame: DeskFrame): void {
+  switch (frame.type) {
+    case 'welcome':
+      Object.assign(model, {
+        welcomed: true,
+        refused: null,
+        agent: frame.agent,
+        phone: frame.phone,
+        state: frame.state,
+        reservation: frame.reservation,
+        contact: frame.contact,
+        queue: frame.queue,
+        pauseReasons: frame.pause_reasons,
+        dispositions: frame.dispositions,
+        matters: frame.matters,
+      })
+      break
+    case 'refused':
+      model.refused = { code: frame.code, zh: frame.zh, en: frame.en }
+      model.reservation = null
+      break
+    case 'state':
+      applyState(model, frame.state)
+      break
+    case 'reservation':
+      model.reservation = frame.reservation
+      model.gone = null
+      break
+    case 'reservation_gone':
+      if (model.reservation?.id === frame.id) model.reservation = null
+      model.gone = { id: frame.id, why: frame.why }
+      break
+    case 'contact':
+      if (model.reservation?.contact === frame.contact.id) model.reservation = null
+      model.contact = frame.contact
+      break
+    case 'contact_gone':
+      if (model.contact?.id === frame.id) model.contact = null
+      break
+    case 'queue':
+      model.queue = { waiting: frame.waiting, longest_since: frame.longest_since }
+      break
+    default:
+      break
+  }
+}
+
+function applyState(model: DeskModel, state: AgentState): void {
+  model.state = state
+  if (state.name === 'available') model.gone = null
+  if (state.name === 'paused' || state.name === 'offline') model.pauseAfter = null
+  if (state.name !== 'reserved' && model.reservation !== null) model.reservation = null
+}
