@@ -75,6 +75,7 @@ class ScriptedDesk:
         *,
         manner: Manner | None = None,
         desk: str | None = None,
+        takeover: bool = False,
     ):
         self.base_url = base_url
         self.name = name
@@ -89,6 +90,7 @@ class ScriptedDesk:
         self.problems: list[str] = []
         self.close_code: int | None = None
         self._password = password
+        self._takeover = takeover
         self._ids = itertools.count(1)
         self._answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._changed = asyncio.Event()
@@ -107,7 +109,7 @@ class ScriptedDesk:
         )
         try:
             await self.sign_in()
-            await self.connect()
+            await self.connect(takeover=self._takeover)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise

@@ -271,6 +271,19 @@ class RtpPeer(asyncio.DatagramProtocol):
         await self.wait_for(lambda: first() is not None, timeout, "sound after silence")
         return cast(int, first())
 
+    async def wait_change(self, from_hertz: float, after_ns: int, timeout: float = 5.0) -> int:
+        """Arrival (ns) of the first loud frame after `after_ns` that is not this tone any more."""
+
+        def first() -> int | None:
+            for packet in self.packets:
+                later = packet.arrived_ns > after_ns and alaw.is_loud(packet.payload)
+                if later and alaw.tone_share(alaw.decode(packet.payload), from_hertz) < 0.4:
+                    return packet.arrived_ns
+            return None
+
+        await self.wait_for(lambda: first() is not None, timeout, f"another sound than {from_hertz} Hz")
+        return cast(int, first())
+
     async def wait_sound_of(self, sound: bytes, after_ns: int, timeout: float = 5.0) -> int:
         """When a known A-law file began to arrive (ns): its first loud frame, less that frame's place in it.
 

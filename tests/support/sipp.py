@@ -51,12 +51,19 @@ class SippError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SippEvent:
-    """One line that a scenario logged: `seen_ns` is when the test read it (time.monotonic_ns())."""
+    """One line that a scenario logged; `at_ns` is when it did, on time.monotonic_ns()'s clock."""
 
     kind: str
     call_id: str
     rest: tuple[str, ...]
-    seen_ns: int
+    at_ns: int
+
+    @classmethod
+    def parse(cls, line: str) -> Self:
+        """KIND;CALL-ID;…;DATE TIME SECONDS-SINCE-1970, the last with microseconds."""
+        kind, call_id, *rest, when = line.split(";")
+        ago_ns = time.time_ns() - round(float(when.split()[-1]) * 1e9)
+        return cls(kind, call_id, tuple(rest), time.monotonic_ns() - ago_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,11 +255,7 @@ class Sipp:
             data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
         self._log_at += len(whole)
-        now = time.monotonic_ns()
-        for line in whole.decode(errors="replace").splitlines():
-            kind, _, rest = line.partition(";")
-            call_id, _, rest = rest.partition(";")
-            self.events.append(SippEvent(kind, call_id, tuple(rest.split(";")), now))
+        self.events += [SippEvent.parse(line) for line in whole.decode(errors="replace").splitlines()]
         return self.events
 
     def statistics(self) -> dict[str, str]:

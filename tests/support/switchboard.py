@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from switchboard.records.queries import ContactQuery
 from switchboard.records.store import Records
 from tests.support.asterisk import CACHE, ROOT
 from tests.support.ports import free_port, free_range
+from tests.support.prompts import write_tones
 
 PASSWORD = "only-for-tests-12348"
 SUPERVISOR = "s900"
@@ -49,6 +50,7 @@ class Switchboard:
         demo: none, data or live.
         env: more SWITCHBOARD_… settings, without the prefix, such as {"WRAP_UP_MS": "2000"}.
         languages: of every volunteer.
+        tones: every prompt is a short tone (tests.support.prompts) instead of words.
     """
 
     volunteers: int = 0
@@ -56,6 +58,7 @@ class Switchboard:
     env: Mapping[str, str] = field(default_factory=dict)
     languages: Sequence[str] = ("zh", "en")
     skills: Mapping[str, int] = field(default_factory=lambda: dict(_LAWYER))
+    tones: bool = True
 
     def __post_init__(self) -> None:
         self.http_port, self.sip_port, self.ari_port = free_port(), free_port(), free_port()
@@ -80,6 +83,8 @@ class Switchboard:
         self.data_dir = Path(tempfile.mkdtemp(prefix="sb-"))
         try:
             await self._make_people()
+            if self.tones and "PROMPT_OVERLAY" not in self.env:
+                await asyncio.to_thread(write_tones, self.data_dir / "tones")
             await self.start()
         except BaseException:
             await self.__aexit__()
@@ -165,6 +170,7 @@ class Switchboard:
             "RTP_FIRST": self.rtp_first,
             "RTP_LAST": self.rtp_last,
             "DEMO": self.demo,
+            **({"PROMPT_OVERLAY": self.data_dir / "tones"} if self.tones else {}),
             **self.env,
         }
         return {f"SWITCHBOARD_{name}": str(value) for name, value in settings.items()}
@@ -288,6 +294,21 @@ class Switchboard:
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
+
+
+async def eventually(seen: Callable[[], Awaitable[bool]], timeout: float, what: str) -> None:
+    """Asks again until it is so, for what no event tells.
+
+    Raises:
+        TimeoutError: it was not so in time.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        if await seen():
+            return
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not in {timeout} s: {what}")
+        await asyncio.sleep(0.1)
 
 
 class Board:
