@@ -114,6 +114,10 @@ class HotlineInvalid(IvrError):
         self.problems = problems
 
 
+class UnfitName(IvrError):
+    code = "phone.unfit_name"
+
+
 class ServerError(IvrError):
     code = "asterisk.error"
 
