@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
@@ -106,8 +108,10 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
             answer.headers["Allow"] = error.headers["Allow"]
     except (RecordsAway, RecordsClosed):
         answer = error_answer(request, Unavailable(retry_after_s=2))
+    except ConnectionError:
+        raise  # the other end has gone: nobody is there to be told
     except Exception as error:
-        log.exception("web.failed", route=_route(request), error=type(error).__name__)
+        log.error("web.failed", route=_route(request), error=type(error).__name__, at=_where(error))
         answer = error_answer(request, WebError())
     metrics.REQUESTS.labels(_method(request), _route(request), str(answer.status)).inc()
     return answer
@@ -136,6 +140,12 @@ def message_page(status: int, zh: str, en: str, headers: dict[str, str] | None =
 def _wants_page(request: web.Request) -> bool:
     page = request.method == "GET" and not request.path.startswith(("/api/", "/ws/"))
     return page and "text/html" in request.headers.get("Accept", "")
+
+
+def _where(error: BaseException) -> str:
+    """The innermost places of the error, without its text and without any value: both may be personal."""
+    places = traceback.extract_tb(error.__traceback__)[-4:]
+    return " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in reversed(places))
 
 
 def _route(request: web.Request) -> str:
