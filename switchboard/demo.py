@@ -117,6 +117,8 @@ class SimulatedVolunteer:
             endpoint=f"Local/{self._volunteer.id}@demo-agent/n",
         )
         self._desk.send = self._hear
+        if self._desk.contact:  # found again after a restart
+            self._hear({"type": "contact", "contact": self._desk.contact})
         await self._do("ready")
 
     def _hear(self, frame: dict[str, Any]) -> None:
