@@ -23,7 +23,7 @@ from switchboard.errors import (
     WebError,
 )
 from switchboard.web import metrics
-from switchboard.web.state import HOUSE, LOCAL_ADMIN
+from switchboard.web.state import HOUSE
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +65,10 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Signal of aiohttp: called for every answer, upgrades and files included."""
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
-    if request.secure or (not request.app[LOCAL_ADMIN] and request.app[HOUSE].web.https_in_front):
+    https = request.secure or request.app[HOUSE].web.https_in_front
+    if (
+        https and request.host.partition(":")[0] != "localhost"
+    ):  # it would bind every port of the name, plain HTTP's too
         response.headers["Strict-Transport-Security"] = HSTS
 
 
