@@ -101,7 +101,7 @@ class _away:
 
 
 def _sqlite_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10)
+    engine = create_async_engine(url, pool_size=4, max_overflow=4, pool_timeout=10, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:
@@ -123,5 +123,11 @@ def _sqlite_engine(url: URL) -> AsyncEngine:
 
 def _postgresql_engine(url: URL) -> AsyncEngine:
     return create_async_engine(
-        url, pool_size=5, max_overflow=10, pool_timeout=10, pool_pre_ping=True, connect_args=_POSTGRESQL_ARGS
+        url,
+        pool_size=5,
+        max_overflow=10,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        hide_parameters=True,  # the text of an error is logged, and parameters are names and numbers
+        connect_args=_POSTGRESQL_ARGS,
     )

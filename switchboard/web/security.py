@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import structlog
@@ -21,7 +23,7 @@ from switchboard.errors import (
     WebError,
 )
 from switchboard.web import metrics
-from switchboard.web.state import HOUSE, LOCAL_ADMIN
+from switchboard.web.state import HOUSE
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +65,10 @@ async def put_headers(request: web.Request, response: web.StreamResponse) -> Non
     """Signal of aiohttp: called for every answer, upgrades and files included."""
     response.headers.update(HEADERS)
     response.headers.setdefault("Cache-Control", "no-store")
-    if request.secure or (not request.app[LOCAL_ADMIN] and request.app[HOUSE].web.https_in_front):
+    https = request.secure or request.app[HOUSE].web.https_in_front
+    if (
+        https and request.host.partition(":")[0] != "localhost"
+    ):  # it would bind every port of the name, plain HTTP's too
         response.headers["Strict-Transport-Security"] = HSTS
 
 
@@ -106,8 +111,10 @@ async def tell_errors(request: web.Request, handler: Handler) -> web.StreamRespo
             answer.headers["Allow"] = error.headers["Allow"]
     except (RecordsAway, RecordsClosed):
         answer = error_answer(request, Unavailable(retry_after_s=2))
+    except ConnectionError:
+        raise  # the other end has gone: nobody is there to be told
     except Exception as error:
-        log.exception("web.failed", route=_route(request), error=type(error).__name__)
+        log.error("web.failed", route=_route(request), error=type(error).__name__, at=_where(error))
         answer = error_answer(request, WebError())
     metrics.REQUESTS.labels(_method(request), _route(request), str(answer.status)).inc()
     return answer
@@ -136,6 +143,12 @@ def message_page(status: int, zh: str, en: str, headers: dict[str, str] | None =
 def _wants_page(request: web.Request) -> bool:
     page = request.method == "GET" and not request.path.startswith(("/api/", "/ws/"))
     return page and "text/html" in request.headers.get("Accept", "")
+
+
+def _where(error: BaseException) -> str:
+    """The innermost places of the error, without its text and without any value: both may be personal."""
+    places = traceback.extract_tb(error.__traceback__)[-4:]
+    return " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in reversed(places))
 
 
 def _route(request: web.Request) -> str:

@@ -106,6 +106,31 @@ async def test_a_cancelled_caller_does_not_take_its_event_back(records: Records)
     assert [event.kind for event in found[1]] == ["arrived", "stage"]
 
 
+async def test_callers_who_hang_up_while_we_read_leave_the_records_usable(records: Records) -> None:
+    await whole_call(records, "c-1")
+    for steps in range(120):
+        reading = asyncio.create_task(records.contacts(ContactQuery()))
+        for _ in range(steps % 40):
+            await asyncio.sleep(0)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+    async with asyncio.timeout(10):
+        pages = await asyncio.gather(*(records.contacts(ContactQuery()) for _ in range(30)))
+    assert all(len(page.items) == 1 for page in pages)
+    assert await records.append("c-2", "arrived", medium="call") is not None
+
+
+async def test_the_text_of_a_database_error_has_no_values(database_url: str) -> None:
+    database = Database(database_url)
+    try:
+        async with database.read() as connection:
+            with pytest.raises(DBAPIError) as failed:
+                await connection.execute(text("SELECT :number FROM nowhere"), {"number": "13812345678"})
+        assert "13812345678" not in str(failed.value)
+    finally:
+        await database.close()
+
+
 async def test_what_happened_cannot_be_changed_or_deleted(database_url: str) -> None:
     async with await Records.open(database_url, passwords=quick_passwords()) as records:
         await records.append("c-1", "arrived", medium="call")

@@ -303,6 +303,22 @@ async def test_the_database_away_is_said_as_such(
         assert answer.status == 200
 
 
+async def test_an_error_of_ours_is_logged_without_what_was_sent(
+    client: Client, house: SmallHouse, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def fail(name: str, password: str) -> None:
+        raise LookupError(f"{name} {password}")
+
+    monkeypatch.setattr(house.records, "verify_password", fail)
+    async with client.post("/api/session", json={"name": "sun", "password": "a long secret"}) as answer:
+        assert answer.status == 500
+        assert (await answer.json())["code"] == "internal"
+        assert "a long secret" not in await answer.text()
+    told = "".join(capfd.readouterr())
+    assert "LookupError" in told
+    assert "a long secret" not in told
+
+
 async def test_metrics_name_routes_and_no_people(client: Client, house: SmallHouse) -> None:
     await contact_of(house, "c-1", "v001")
     await sign_in(client, "sun")

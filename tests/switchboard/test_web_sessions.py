@@ -60,6 +60,9 @@ async def test_behind_https_the_cookie_is_secure_and_bound_to_the_host(house: Sm
             assert cookie.startswith("__Host-switchboard=")
             assert "Secure" in cookie
             assert "Strict-Transport-Security" in answer.headers
+            cookie = cookie.split(";")[0]
+        async with client.delete("/api/session", headers={"Cookie": cookie}) as answer:
+            assert "Secure" in answer.headers["Set-Cookie"]  # else the browser would keep it
     finally:
         await client.close()
 

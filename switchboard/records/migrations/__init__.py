@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
 
 _LOCK = 12348
 
-logging.getLogger("alembic").setLevel(logging.WARNING)  # a dozen lines at every start that say nothing
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# A dozen lines at every start that say nothing. Some come at the import, hence the imports further down.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def config(connection: Connection) -> Config:
     """An alembic configuration without a file: the scripts lie in this package, wherever it is installed."""
+    from alembic.config import Config
+
     made = Config()
     made.set_main_option("script_location", "switchboard.records:migrations")
     made.set_main_option("path_separator", "os")
@@ -24,6 +29,8 @@ def config(connection: Connection) -> Config:
 
 def upgrade(connection: Connection) -> None:
     """Upgrades to the newest revision, inside the transaction that ``connection`` is in."""
+    from alembic import command
+
     if connection.dialect.name == "postgresql":
         # A second node waits here and then finds nothing to do. On SQLite the transaction is already the only
         # writer.
