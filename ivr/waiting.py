@@ -53,9 +53,7 @@ class WaitingRoom:
             self._inside.add(call.channel.id)
             bridge = self._bridge
             if bridge is None or not await bridge.add(call.channel.id):
-                bridge = self._bridge = await Bridge.create(
-                    self._ari, self._id, type="holding", name="waiting"
-                )
+                bridge = self._bridge = await Bridge.create(self._ari, self._id, type="holding")
                 await bridge.add(call.channel.id)
                 first = True
             if first:

@@ -24,8 +24,10 @@ from routing.model import (
     Entry,
     KnownEntry,
     KnownSeat,
+    LiveEntry,
     Place,
     Reservation,
+    Seat,
     SeatState,
     Snapshot,
     Subscription,
@@ -254,6 +256,14 @@ class Engine:
             if pages[0][2] == pages[-1][2]:
                 break
         return wire.snapshot(pages)
+
+    async def find_entry(self, entry_id: str) -> LiveEntry | None:
+        """One entry as it stands; reads the whole snapshot, so only for starting anew."""
+        return next((entry for entry in (await self.snapshot()).entries if entry.id == entry_id), None)
+
+    async def find_seat(self, seat_id: str) -> Seat | None:
+        """One seat as it stands; reads the whole snapshot, so only for signing in and starting anew."""
+        return next((seat for seat in (await self.snapshot()).seats if seat.id == seat_id), None)
 
     def changes(self, after: str = "$") -> AsyncIterator[Change]:
         """All changes after a stream id (``"$"``: from now, ``"0"``: from the beginning), for ever and in

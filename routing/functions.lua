@@ -26,14 +26,16 @@ local function key(kind, id) return prefix .. kind .. (id or '') end
 local function num(value) return tonumber(value) or 0 end
 local function wall(ms) return num(ms) - skew end
 
+local function server_clock()
+  local time = call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
 -- Time never goes back: a clock set back by more than a second is followed with an offset, by less with patience.
 local function begin(keys, args)
   prefix = keys[1] .. ':'
   local raw = tonumber(args[1])
-  if raw == 0 then
-    local time = call('TIME')
-    raw = time[1] * 1000 + math.floor(time[2] / 1000)
-  end
+  if raw == 0 then raw = server_clock() end
   local kept = call('HMGET', key('m'), 'clock', 'skew')
   local last = num(kept[1])
   skew = num(kept[2])
@@ -143,7 +145,7 @@ local function reserve(e, seat, found)
   call('HSET', key('e:', e.id), 'state', 'reserved', 'reservation', id, 'seat', seat)
   call('ZADD', key('t'), now + LEASE, 'l\t' .. id)
   emit('reservation.created', 'reservation', id, 'entry', e.id, 'seat', seat, 'ring', found.ring, 'class', class,
-    'score', e.score, 'order', found.order, 'by', found.by, 'free', call('ZCARD', key('f:', class)),
+    'score', wall(e.score), 'order', wall(found.order), 'by', found.by, 'free', call('ZCARD', key('f:', class)),
     'waiting', call('ZCARD', key('q:', class)), 'passed', table.concat(passed, ' '), 'waited', now - e.arrived,
     'expires', wall(now + LEASE))
   set_seat(seat, 'reserved', '', e.id, id)
@@ -327,11 +329,11 @@ end
 
 local steps = {}
 
--- now, layout -> layout of the state
+-- now, layout -> layout of the state, the server's clock
 function steps.open(keys, args)
-  begin(keys, args)
+  prefix = keys[1] .. ':'
   call('HSETNX', key('m'), 'layout', args[2])
-  return { call('HGET', key('m'), 'layout'), now - skew }
+  return { call('HGET', key('m'), 'layout'), server_clock() }
 end
 
 -- now, entry, arrived, credit, steps, revive -> reservation or nothing
@@ -343,7 +345,7 @@ function steps.enter(keys, args)
     return held and held.state == 'reserved' and reply(load_reservation(held.reservation)) or nil
   end
   advance(e)
-  emit('entry.entered', 'entry', e.id, 'score', e.score, 'ring', e.ring, 'class', e.steps[e.ring][2])
+  emit('entry.entered', 'entry', e.id, 'score', wall(e.score), 'ring', e.ring, 'class', e.steps[e.ring][2])
   local r = seek_seat(e, 0)
   return r and reply(r)
 end
@@ -535,7 +537,7 @@ function steps.restore(keys, args)
     if not e then return nil end
     e.ring = 1
     call('HSET', key('e:', id), 'ring', 1)
-    emit('entry.entered', 'entry', id, 'score', e.score, 'ring', 1, 'class', e.steps[1][2])
+    emit('entry.entered', 'entry', id, 'score', wall(e.score), 'ring', 1, 'class', e.steps[1][2])
   end
   local other = s and s.state == 'reserved' and load_reservation(s.reservation)
   if other then end_reservation(other, 'cancelled', 'restored') end
@@ -562,7 +564,7 @@ function due.r(id)
   local e = load_entry(id)
   local from = advance(e)
   if e.ring == from then return end
-  emit('entry.relaxed', 'entry', id, 'ring', e.ring, 'class', e.steps[e.ring][2], 'score', e.score,
+  emit('entry.relaxed', 'entry', id, 'ring', e.ring, 'class', e.steps[e.ring][2], 'score', wall(e.score),
     'waited', now - e.arrived)
   if e.state == 'waiting' then seek_seat(e, from) end
 end
@@ -600,7 +602,9 @@ function steps.tick(keys, args)
   begin(keys, args)
   local handled = 0
   for _, member in ipairs(call('ZRANGE', key('t'), '-inf', now, 'BYSCORE', 'LIMIT', 0, num(args[2]))) do
-    if call('ZREM', key('t'), member) == 1 then  -- an earlier one of this batch may have settled it
+    local at = call('ZSCORE', key('t'), member)
+    if at and num(at) <= now then  -- an earlier one of this batch may have settled or moved it
+      call('ZREM', key('t'), member)
       handled = handled + 1
       local kind, id = member:match('^(%a+)\t(.*)$')
       due[kind](id)

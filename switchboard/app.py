@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import structlog
-from routing.policy import Policy
 
 from ivr.ari.client import Ari, AriSettings, Reconciled
 from ivr.errors import IvrError
@@ -21,14 +20,17 @@ from ivr.server.config import ServerOptions, ServerPorts, Trunk
 from ivr.server.fetch import find_or_fetch
 from ivr.server.process import AsteriskServer
 from routing.engine import Engine
+from routing.policy import Policy
 from routing.server import RoutingServer
 from switchboard.config import Config
 from switchboard.contacts.arrivals import Arrivals
 from switchboard.demo import gentle_stream, load_demo
 from switchboard.errors import ConfigurationError, DataInUse
+from switchboard.health import check_health
 from switchboard.house import House
 from switchboard.records.store import Records
 from switchboard.web.board import LiveBoard
+from switchboard.web.house import WebSettings
 from switchboard.web.sites import open_sites
 
 log = structlog.get_logger(__name__)
@@ -94,7 +96,21 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
         load_hotlines(config.hotline_dir),
         PromptSet(overlay=config.prompt_overlay),
         LiveBoard(),
+        WebSettings(
+            secret=secret_file(config, "session-key"),
+            origins=config.allowed_origins,
+            sip_url=_sip_url(config),
+        ),
     )
+
+
+def _sip_url(config: Config) -> str | None:
+    """Asterisk's WebSocket transport for softphones; it stands on the HTTP server that ARI uses."""
+    if config.asterisk == "none":
+        return None
+    if config.asterisk == "external" and config.ari_url:
+        return config.ari_url.rstrip("/").replace("http", "ws", 1) + "/ws"
+    return f"ws://127.0.0.1:{config.asterisk_http_port}/ws"
 
 
 async def _open_telephony(house: House, held: AsyncExitStack, progress: Progress) -> None:
@@ -191,25 +207,3 @@ async def _watch_health(house: House) -> None:
         for name, (ok, zh, en) in (await check_health(house)).items():
             house.live.health(name, ok, zh, en)
         await asyncio.sleep(HEALTH_S)
-
-
-async def check_health(house: House) -> dict[str, tuple[bool, str, str]]:
-    """Each part by name: whether it works, and in words. Used by the board and by ``/healthz``."""
-    return {
-        "asterisk": _say(bool(house.ari and house.ari.connected), "电话"),
-        "redis": _say(await _works(house.engine.now_ms()), "排队"),
-        "database": _say(await _works(house.records.ping()), "数据库"),
-    }
-
-
-async def _works(probe: Awaitable[Any]) -> bool:
-    try:
-        async with asyncio.timeout(2):
-            await probe
-    except Exception:
-        return False
-    return True
-
-
-def _say(ok: bool, part: str) -> tuple[bool, str, str]:
-    return (True, f"{part}正常", "works") if ok else (False, f"{part}中断", "does not answer")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from aiohttp import web
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
@@ -18,13 +19,16 @@ from routing.engine import Engine
 from routing.model import Entry, KnownEntry, KnownSeat, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desks import Desks
+from switchboard.agents.socket import desk_socket
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
 from switchboard.dispatch import Dispatch
+from switchboard.health import check_health
 from switchboard.live import Live
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.web.board import LiveBoard
+from switchboard.web.house import Health, WebSettings
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +45,7 @@ class House:
         hotlines: dict[str, Hotline],
         prompts: PromptSet,
         board: LiveBoard,
+        web: WebSettings,
     ) -> None:
         self.config = config
         self.records = records
@@ -50,6 +55,7 @@ class House:
         self.hotlines = hotlines
         self.prompts = prompts
         self.board = board
+        self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
         self.dispatch = Dispatch(engine)
@@ -148,6 +154,19 @@ class House:
         ]
         await self.engine.reconcile(entries, seats, as_of_ms=as_of)
         log.warning("routing restored", entries=len(entries), seats=len(seats))
+
+    # ---- what the web server asks (switchboard.web.house)
+
+    async def health(self) -> dict[str, Health]:
+        return await check_health(self)
+
+    async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
+        return await desk_socket(self, request, agent_id)
+
+    async def demo_call(self, keys: str | None) -> str:
+        from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
+
+        return await demo_call(self, keys=keys)
 
     # ---- work beside the contacts
 

@@ -9,7 +9,7 @@ from typing import Literal
 from ivr.ari.channel import ASIDE_TIMEOUT_S, Channel, begin
 from ivr.ari.client import Ari, Query, new_id, segment
 from ivr.ari.media import GONE, Playback, Recording
-from ivr.errors import AriError, IvrError
+from ivr.errors import AriError, Conflict, IvrError
 
 BridgeType = Literal["mixing", "holding"]
 
@@ -33,7 +33,9 @@ class Bridge:
     ) -> Bridge:
         """Make it, or take the one that has this id already."""
         bridge = cls(ari, id or new_id("br"))
-        await ari.request("POST", f"bridges/{segment(bridge.id)}", query={"type": type, "name": name or None})
+        query: Query = {"type": type, "name": name or None}
+        with contextlib.suppress(Conflict):
+            await ari.request("POST", f"bridges/{segment(bridge.id)}", query=query)
         return bridge
 
     async def __aenter__(self) -> Bridge:
@@ -53,13 +55,7 @@ class Bridge:
 
         Waits while a channel plays, so stop its prompt first; a channel that records is refused (False).
         """
-        query: Query = {"channel": _ids(channels), "role": role}
-        try:
-            return await self._act("POST", "addChannel", query, aside=True)
-        except AriError as error:
-            if error.status == 400:  # Asterisk's way to say that a channel does not exist
-                return False
-            raise
+        return await self._act("POST", "addChannel", {"channel": _ids(channels), "role": role}, aside=True)
 
     async def remove(self, *channels: Channel | str) -> bool:
         """Take channels out; they stay in the application. Waits while one of them plays."""
@@ -104,6 +100,11 @@ class Bridge:
             await self.ari.request(method, path, query=query, aside=aside, timeout=timeout)
         except GONE:
             return False
+        except AriError as error:
+            # So Asterisk calls it when a channel to be added or removed does not exist.
+            if error.status == 400 and error.reason == "Channel not found":
+                return False
+            raise
         return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -192,16 +193,15 @@ class Channel:
     ) -> Channel:
         """A channel that hears (`spy`) or speaks into (`whisper`) this one. Raises NotFound when it is gone.
 
-        It enters our application by a StasisStart of its own, with `app_args`. To record a talk in stereo,
-        one file for each party:
+        To record a talk in stereo, one file for each party:
 
             heard = await caller.snoop(id="sn-in", spy="in", app_args=["snoop"])    # what the caller says
             told = await caller.snoop(id="sn-out", spy="out", app_args=["snoop"])   # what the caller hears
             left = await heard.record("c-17-caller")
             right = await told.record("c-17-agent")
 
-        The snoop can be recorded as soon as it is made. It ends when this channel ends, and its recording
-        with it; to end the recording before, stop it and hang up the snoop.
+        It is in our application when this returns (StasisStart was told, with `app_args`). It ends when this
+        channel ends, and its recording with it; to end the recording before, stop it and hang up the snoop.
         """
         snoop_id = id or new_id("sn")
         query: Query = {
@@ -211,7 +211,12 @@ class Channel:
             "appArgs": ",".join(app_args) or None,
         }
         path = f"channels/{segment(self.id)}/snoop/{segment(snoop_id)}"
-        raw = await self.ari.request("POST", path, query=query)
+        with self.ari.follow(snoop_id) as events:
+            raw = await self.ari.request("POST", path, query=query)
+            # Before it has entered the application, Asterisk refuses to record it.
+            async with asyncio.timeout(self.ari.settings.request_timeout_s):
+                while not isinstance(await events.get(), StasisStart):
+                    pass
         return Channel.from_snapshot(self.ari, parse_channel(raw), app_args)
 
     async def start_moh(self, music_class: str | None = None) -> bool:

@@ -13,6 +13,9 @@ What Asterisk does to a client that must be lived with (all measured):
 - A client that stops reading makes Asterisk refuse calls. So the reading task never waits for anything:
   callbacks are plain functions, queues are bounded, and who reads too slowly loses the queue and not the
   switchboard.
+- Asterisk closes an old socket of ours in its own time, and when the new one was quicker it may switch our
+  application off with a healthy socket ("Stasis app not active"; one quick reconnect in 80). So we send
+  ourselves a user event through Asterisk every second or two: no echo, new socket.
 - A second client with our application's name makes this one deaf. It then stands down for good: two
   switchboards that took turns would each lose half of the calls.
 """
@@ -40,6 +43,7 @@ from ivr.ari.events import (
     ApplicationReplaced,
     BridgeSnapshot,
     ChannelSnapshot,
+    ChannelUserevent,
     Event,
     parse_bridge,
     parse_channel,
@@ -82,6 +86,10 @@ BACK_OFF_S = (0.05, 2.0)
 CONNECT_TIMEOUT_S = 5.0
 HEARTBEAT_S = 5.0
 HTTP_CONNECTIONS = 64
+ECHO_EVENT = "switchboard-echo"
+ECHO_AFTER_S = (0.05, 0.2, 0.5, 1.0)
+ECHO_EVERY_S = 2.0
+ECHO_TIMEOUT_S = 2.0
 MAX_FRAME_BYTES = 32 * 1024 * 1024
 MAX_DOWNLOAD_BYTES = 256 * 1024 * 1024
 MAX_IN_FLIGHT = 5000
@@ -206,11 +214,13 @@ class Ari:
     Entering starts connecting and returns at once; `wait_connected` waits. The socket is made again for ever
     (50 ms, doubling to 2 s). `state` is "connecting", "connected", "stood_down" (another client took our
     name: no more events, every request raises StoodDown, and only a new `Ari` changes that) or "closed".
+    `heard`: events were seen to arrive on the present socket.
     """
 
     def __init__(self, settings: AriSettings) -> None:
         self.settings = settings
         self.state = "closed"
+        self.heard = False
         self.startup_time: str | None = None
         self.on_reconciled: list[Callable[[Reconciled], Awaitable[None]]] = []
         self.on_stood_down: list[Callable[[], None]] = []
@@ -221,6 +231,7 @@ class Ari:
         self._numbers = itertools.count(1)
         self._in_flight: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._callbacks: dict[type[Event], tuple[Callable[[Any], None], ...]] = {}
+        self._echo = asyncio.Event()
         self._followers: dict[str, list[Follower]] = {}
         self._followed: dict[Follower, list[str]] = {}
 
@@ -417,6 +428,8 @@ class Ari:
                     follower.push(event)
         if isinstance(event, ApplicationReplaced):
             self._stand_down()
+        elif isinstance(event, ChannelUserevent) and event.eventname == ECHO_EVENT:
+            self._echo.set()
 
     def _end_followers(self, error: IvrError) -> None:
         for follower in list(self._followed):
@@ -466,6 +479,7 @@ class Ari:
                 timeout=aiohttp.ClientWSTimeout(ws_close=0.5),  # pyright: ignore[reportCallIssue]
             )
         self._socket = socket
+        self.heard = False
         try:
             yield socket
         finally:
@@ -477,7 +491,7 @@ class Ari:
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Read until the socket ends; meanwhile a second task says what we want and asks what exists."""
-        greeting = asyncio.create_task(self._greet(socket), name="ari-greeting")
+        attending = asyncio.create_task(self._attend(socket), name="ari-attend")
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
@@ -486,8 +500,8 @@ class Ari:
                     break
             log.info("ari.socket_ended", close_code=socket.close_code)
         finally:
-            greeting.cancel()
-            await asyncio.gather(greeting, return_exceptions=True)
+            attending.cancel()
+            await asyncio.gather(attending, return_exceptions=True)
 
     def _read(self, text: str) -> None:
         frame = json.loads(text)
@@ -498,47 +512,76 @@ class Ari:
             return
         self._dispatch(parse_event(frame))
 
-    async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """After each connect: filter, subscriptions, what exists, and the word to all who follow."""
-        app = segment(self.settings.app)
-
-        async def ask(method: str, path: str, query: Query | None = None, body: Any = None) -> Any:
-            return await self._ask(socket, method, path, query, body, self.settings.request_timeout_s)
-
+    async def _attend(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Beside the reading, for one socket's life: say what we want, ask what exists, test the line."""
         try:
-            # Without RESTResponse in the list, Asterisk would filter out its own answers, the one to this
-            # first.
-            allowed = [{"type": name} for name in ("RESTResponse", *self.settings.events)]
-            await ask("PUT", f"applications/{app}/eventFilter", body={"allowed": allowed})
-            for source in self.settings.subscriptions:
-                await ask("POST", f"applications/{app}/subscription", {"eventSource": source})
-            info = await ask("GET", "asterisk/info", {"only": "status"})
-            channels = [parse_channel(raw) for raw in await ask("GET", "channels")]
-            bridges = [parse_bridge(raw) for raw in await ask("GET", "bridges")]
+            reconciled = await self._greet(socket)
         except (AriError, KeyError, TypeError) as error:
             log.warning("ari.greeting_failed", why=str(error))
             await socket.close()
             return
+        self._set_state("connected")
+        log.info("ari.connected", channels=len(reconciled.channels), restarted=reconciled.restarted)
+        for follower in list(self._followed):
+            follower.push(reconciled)
+        callbacks = asyncio.create_task(
+            self._tell_reconciled(reconciled, list(self.on_reconciled)), name="ari-reconciled"
+        )
+        try:
+            await self._listen_for_echo(socket)
+        finally:
+            callbacks.cancel()
+            await asyncio.gather(callbacks, return_exceptions=True)
+
+    async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> Reconciled:
+        """Filter, subscriptions, and what exists now."""
+
+        async def ask(method: str, path: str, query: Query | None = None, body: Any = None) -> Any:
+            return await self._ask(socket, method, path, query, body, self.settings.request_timeout_s)
+
+        application = f"applications/{segment(self.settings.app)}"
+        # Without RESTResponse in the list, Asterisk would filter out its own answers, the one to this first.
+        names = {"RESTResponse", "ApplicationReplaced", "ChannelUserevent", *self.settings.events}
+        allowed = [{"type": name} for name in sorted(names)]
+        await ask("PUT", f"{application}/eventFilter", body={"allowed": allowed})
+        for source in self.settings.subscriptions:
+            await ask("POST", f"{application}/subscription", {"eventSource": source})
+        info = await ask("GET", "asterisk/info", {"only": "status"})
+        channels = [parse_channel(raw) for raw in await ask("GET", "channels")]
+        bridges = [parse_bridge(raw) for raw in await ask("GET", "bridges")]
         started = info["status"]["startup_time"]
         restarted = self.startup_time not in (None, started)
         self.startup_time = started
-        reconciled = Reconciled(
-            self.settings.app,
-            started,
-            None,
-            {channel.id: channel for channel in channels},
-            {bridge.id: bridge for bridge in bridges},
-            restarted,
+        by_id = {channel.id: channel for channel in channels}
+        return Reconciled(
+            self.settings.app, started, None, by_id, {bridge.id: bridge for bridge in bridges}, restarted
         )
-        log.info("ari.connected", channels=len(channels), bridges=len(bridges), restarted=restarted)
-        self._set_state("connected")
-        for follower in list(self._followed):
-            follower.push(reconciled)
-        for callback in list(self.on_reconciled):
+
+    async def _tell_reconciled(
+        self, reconciled: Reconciled, callbacks: list[Callable[[Reconciled], Awaitable[None]]]
+    ) -> None:
+        for callback in callbacks:
             try:
                 await callback(reconciled)
             except Exception:
                 log.exception("ari.reconcile_failed")
+
+    async def _listen_for_echo(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        """Send ourselves events through Asterisk; return, the socket closed, when one does not come back."""
+        query = {"application": self.settings.app}
+        for pause in itertools.chain(ECHO_AFTER_S, itertools.repeat(ECHO_EVERY_S)):
+            await asyncio.sleep(pause)
+            self._echo.clear()
+            try:
+                path = f"events/user/{ECHO_EVENT}"
+                await self._ask(socket, "POST", path, query, None, self.settings.request_timeout_s)
+                async with asyncio.timeout(ECHO_TIMEOUT_S):
+                    await self._echo.wait()
+                self.heard = True
+            except (AriError, TimeoutError) as error:
+                log.warning("ari.deaf", why=str(error) or "no echo")
+                await socket.close()
+                return
 
 
 def _result(status: int, reason: str, text: str | None, label: str) -> Any:

@@ -21,6 +21,7 @@ from ivr.ari.events import (
     RecordingFailed,
     RecordingFinished,
     RecordingSnapshot,
+    RecordingStarted,
     StasisEnd,
 )
 from ivr.errors import AriError, Conflict, Disconnected, IvrError, NotFound, Unprocessable
@@ -153,8 +154,13 @@ class Recording(_Medium):
     def __init__(self, ari: Ari, id: str, target: str) -> None:
         super().__init__(ari, id, target)
         self.duration_ms: int | None = None
+        self._begun = False
 
     def push(self, event: Event) -> None:
+        if isinstance(event, RecordingStarted) and event.recording.name == self.id:
+            self._begun = True
+            self._wake()
+            return
         if isinstance(event, (RecordingFinished, RecordingFailed)) and event.recording.name == self.id:
             self._ended(event.recording, failed=isinstance(event, RecordingFailed))
             return
@@ -174,6 +180,26 @@ class Recording(_Medium):
             self.settle("stopped")
         else:
             self.settle("hung_up" if self._hung_up else "finished")
+
+    async def begun(self) -> bool:
+        """Wait until it runs; False when it ended without. It takes its turn behind the channel's prompts."""
+        while not self._begun and self.outcome is None:
+            if self._error is not None:
+                raise self._error
+            changed = self._changed
+            await changed.wait()
+        return self._begun
+
+    async def _act(self, method: str, verb: str) -> bool:
+        try:
+            return await super()._act(method, verb)
+        except AriError as error:
+            # In the moment between its making and its beginning Asterisk can do nothing with it.
+            if error.status != 500 or self._begun:
+                raise
+        async with asyncio.timeout(self.ari.settings.request_timeout_s):
+            await self.begun()
+        return await super()._act(method, verb)
 
     async def stop(self) -> bool:
         """End it and keep what there is. False when it had ended already."""

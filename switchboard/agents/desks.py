@@ -7,9 +7,9 @@ import secrets
 from typing import TYPE_CHECKING
 
 import structlog
-from ivr.softphones import provision, remove
 
 from ivr.errors import AriError
+from ivr.softphones import provision, remove
 from routing.errors import RoutingError
 from routing.model import Change
 from switchboard.agents.desk import Desk
@@ -83,7 +83,7 @@ class Desks:
     async def _occupy(self, desk: Desk) -> None:
         """Show the seat's true state: after a restart of this process it may be in a contact or free already."""
         house = self._house
-        seat = next((seat for seat in (await house.engine.snapshot()).seats if seat.id == desk.seat), None)
+        seat = await house.engine.find_seat(desk.seat)
         if seat is None or seat.state == "offline":
             await house.engine.pause(desk.seat, "signed_in", house.subscriptions_of(desk.agent))
         else:

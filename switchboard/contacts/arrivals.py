@@ -12,6 +12,7 @@ from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, Reconciled
 from ivr.ari.events import StasisStart
 from ivr.call import Call
+from routing.model import LiveEntry
 from switchboard.contacts.contact import Contact, new_contact_id
 from switchboard.contacts.phone import handle_call, resume_call
 from switchboard.times import now_ms
@@ -33,6 +34,7 @@ class Arrivals:
         self._house = house
         self._ari = ari
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._contacts: dict[str, Contact] = {}
         ari.on(StasisStart, self._started)
         ari.on_reconciled.append(self.reconcile)
 
@@ -65,10 +67,12 @@ class Arrivals:
         work = resume_call(call, contact) if resumed else handle_call(call, contact)
         task = asyncio.create_task(_until_hung_up(call, work), name=f"call {contact.id}")
         self._tasks[channel.id] = task
+        self._contacts[channel.id] = contact
         task.add_done_callback(lambda _: self._over(channel.id))
 
     def _over(self, channel_id: str) -> None:
         task = self._tasks.pop(channel_id, None)
+        self._contacts.pop(channel_id, None)
         if task and not task.cancelled() and (error := task.exception()):
             log.error("a call's task failed", error=type(error).__name__)
 
@@ -77,7 +81,7 @@ class Arrivals:
         there = {} if found.restarted else found.channels
         if found.restarted:
             self._house.waiting_room.forget()
-        held = {contact.id for contact in self._house.live.contacts()}
+        held = {contact.id for contact in self._contacts.values()}
         for record in await self._house.records.open_contacts():
             channel_id = record.channel or ""
             if record.medium != "call" or record.ended_ms is not None or record.id in held:
@@ -85,7 +89,6 @@ class Arrivals:
             if channel_id in there:
                 await self._resume(record, channel_id)
             else:
-                await self._forget(record.id)
                 await self._house.records.append(
                     record.id,
                     "ended",
@@ -96,20 +99,21 @@ class Arrivals:
                     hangup_cause=None,
                 )
         await self._end_orphans(found)
+        for entry in (await self._house.engine.snapshot()).entries:
+            if entry.id not in {contact.id for contact in self._contacts.values()}:
+                await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:
         contact = Contact.from_record(self._house, record, channel_id)
         log.info("call found again", contact=contact.id, stage=contact.stage)
         self._run(contact, Channel(self._ari, channel_id), resumed=True)
 
-    async def _forget(self, contact_id: str) -> None:
+    async def _forget(self, entry: LiveEntry) -> None:
         """The caller has gone while we were away: the entry ends, and the seat that served it comes free."""
-        engine = self._house.engine
-        if await engine.abandon(contact_id, "lost"):
-            return
-        entry = next((entry for entry in (await engine.snapshot()).entries if entry.id == contact_id), None)
-        if entry and entry.reservation:
-            await engine.finish(entry.reservation, wrap_up_ms=self._house.config.wrap_up_ms)
+        if entry.state == "connected" and entry.reservation:
+            await self._house.engine.finish(entry.reservation, wrap_up_ms=self._house.config.wrap_up_ms)
+        else:
+            await self._house.engine.abandon(entry.id, "lost")
 
     async def _end_orphans(self, found: Reconciled) -> None:
         """Legs and snoops without a living talk are hung up: nobody else would ever do it."""
@@ -118,7 +122,7 @@ class Arrivals:
                 await Channel(self._ari, channel_id).hangup()
 
     def _belongs(self, channel_id: str) -> bool:
-        return any(contact.id in channel_id and contact.talked for contact in self._house.live.contacts())
+        return any(contact.id in channel_id and contact.talked for contact in self._contacts.values())
 
     async def close(self) -> None:
         """Stop without ending the contacts: the next start goes on with them or closes them."""

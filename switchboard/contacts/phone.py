@@ -26,6 +26,7 @@ from ivr.recording import join, recorded
 from ivr.survey import farewell, survey
 from ivr.waiting import keep_informed
 from routing.engine import Engine
+from routing.model import KnownEntry
 from switchboard.contacts.contact import Contact, open_contact
 from switchboard.dispatch import Accepted, Inbox, agent_of
 from switchboard.times import now_ms
@@ -136,19 +137,25 @@ async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
 
 
 async def find_leg(contact: Contact, held: AsyncExitStack) -> Line | None:
-    """The volunteer's leg that went on talking while the switchboard was away."""
+    """The volunteer's leg that went on talking while the switchboard was away; its id names the reservation.
+
+    The routing engine is told again that the two are in contact, in case it was away too. Without a leg the caller
+    goes back to the place in the queue.
+    """
     house = contact.house
-    found = await standing_legs(house.require_ari(), f"ag-{contact.id}-")
-    entry = next((entry for entry in (await house.engine.snapshot()).entries if entry.id == contact.id), None)
-    if entry is None or entry.reservation is None or entry.state != "connected":
+    legs = await standing_legs(house.require_ari(), f"ag-{contact.id}-")
+    agent = await house.records.agent(contact.agent or "")
+    if not legs or agent is None:
+        entry = await house.engine.find_entry(contact.id)
+        if entry and entry.state == "connected" and entry.reservation:
+            await house.engine.give_back(entry.reservation, "restart", "available", exclude_ms=0)
         return None
-    if not found:
-        await house.engine.give_back(entry.reservation, "restart", "available", exclude_ms=0)
-        return None
-    contact.leg, contact.reservation = found[-1].id, entry.reservation
-    contact.agent = agent_of(entry.seat or "")
-    held.push_async_callback(_finish, contact, entry.reservation)
-    return await held.enter_async_context(Line(house.require_ari(), found[-1]))
+    contact.leg = legs[-1].id
+    known = KnownEntry(house.entry_of(contact), f"{agent.id}/live", int(contact.leg.rsplit("-", 2)[1]))
+    reservation = await house.engine.restore(known, house.subscriptions_of(agent))
+    contact.reservation = reservation.id if reservation else known.reservation
+    held.push_async_callback(_finish, contact, contact.reservation)
+    return await held.enter_async_context(Line(house.require_ari(), legs[-1]))
 
 
 @asynccontextmanager

@@ -19,7 +19,11 @@ from tests.support.asterisk import ARI_PASSWORD, ARI_USER, ROOT, new_server, own
 
 
 def alive(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    """Whether the process runs; one that ended and waits to be reaped by somebody else does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 async def test_entering_returns_when_ari_answers() -> None:

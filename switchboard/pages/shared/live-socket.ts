@@ -27,6 +27,7 @@ export interface LiveSocketOptions {
   connect?: (url: string) => WebSocket
 }
 
+const RESTART_APART_MS = 1000
 const BACK_OFF_MS = [150, 400, 900, 2000, 4000] as const
 
 export class LiveSocket {
@@ -36,6 +37,7 @@ export class LiveSocket {
   private retry: ReturnType<typeof setTimeout> | null = null
   private watch: ReturnType<typeof setInterval> | null = null
   private failures = 0
+  private restartedAt = -Infinity
   private stopped = true
   private readonly silenceMs: number
   private readonly deadMs: number
@@ -65,11 +67,16 @@ export class LiveSocket {
     this.become('closed', closeCode)
   }
 
-  /** Closes and connects again at once, for instance after a gap in a numbered stream. */
+  /** Closes and connects again, for instance after a gap in a numbered stream: at once, but not in a loop. */
   restart(): void {
     if (this.stopped) return
     this.drop()
-    this.open()
+    const soon = performance.now() - this.restartedAt < RESTART_APART_MS
+    this.restartedAt = performance.now()
+    if (!soon) return this.open()
+    this.become('waiting', null)
+    if (this.retry !== null) clearTimeout(this.retry)
+    this.retry = setTimeout(() => this.open(), RESTART_APART_MS)
   }
 
   /** True when the frame went to an open socket. */

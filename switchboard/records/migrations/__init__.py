@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
 
 _LOCK = 12348
+
+logging.getLogger("alembic").setLevel(logging.WARNING)  # a dozen lines at every start that say nothing
 
 
 def config(connection: Connection) -> Config:

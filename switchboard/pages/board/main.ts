@@ -1,0 +1,5 @@
+import { start } from '@/shared/start'
+
+import Board from './Board.vue'
+
+start(Board, 'board.title')

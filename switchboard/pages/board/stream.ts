@@ -1,0 +1,105 @@
+/** The numbered stream of `/ws/board`: one snapshot, then change N+1 on N and nothing else. */
+import type { Words } from '@/shared/api'
+
+export type Stage = 'intake' | 'waiting' | 'ringing' | 'talking' | 'survey' | 'finished'
+
+export interface BoardContact {
+  id: string
+  medium: string
+  stage: Stage
+  caller: string
+  matter: string | null
+  language: string | null
+  priority: number | string | null
+  arrived: number
+  queued: number | null
+  talking_since: number | null
+  ended: number | null
+  agent: string | null
+  end_reason: string | null
+  survey: number | string | null
+  demo: boolean
+}
+
+export interface BoardAgent {
+  id: string
+  name: string
+  role: string
+  state: string
+  reason: string | null
+  since: number
+  contact: string | null
+  demo: boolean
+}
+
+export interface BoardMatter extends Words {
+  id: string
+  waiting: number
+  longest_since: number | null
+  talking: number
+  staffed: number
+}
+
+export interface Figures {
+  arrived: number
+  answered: number
+  answered_15s: number
+  abandoned: number
+  timed_out: number
+  open: number
+  mean_wait_ms: number | null
+  mean_talk_ms: number | null
+  since: number
+}
+
+export interface Health extends Words {
+  name: string
+  ok: boolean
+  since: number
+}
+
+export type BoardFrame =
+  | { type: 'snapshot'; seq: number; now: number; items: Record<string, unknown> }
+  | { type: 'change'; seq: number; now: number; set?: Record<string, unknown>; del?: string[] }
+  | { type: 'beat'; seq: number; now: number }
+
+/** What came of a frame: taken, or a hole in the numbers after which only a new snapshot helps. */
+export type Outcome = 'taken' | 'gap'
+
+export class BoardStream {
+  readonly items = new Map<string, unknown>()
+  /** The number of the last change taken; null before the first snapshot. */
+  seq: number | null = null
+  /** The server's time of the last frame taken. */
+  asOf: number | null = null
+
+  take(frame: BoardFrame): Outcome {
+    if (frame.type === 'snapshot') {
+      this.items.clear()
+      for (const [key, value] of Object.entries(frame.items)) this.items.set(key, value)
+    } else if (this.seq === null) {
+      return 'gap'
+    } else if (frame.type === 'change') {
+      if (frame.seq !== this.seq + 1) return 'gap'
+      for (const key of frame.del ?? []) this.items.delete(key)
+      for (const [key, value] of Object.entries(frame.set ?? {})) this.items.set(key, value)
+    } else if (frame.seq !== this.seq) {
+      return 'gap'
+    }
+    this.seq = frame.seq
+    this.asOf = frame.now
+    return 'taken'
+  }
+
+  /** A new connection begins: what is shown stays, but nothing but a snapshot may follow. */
+  begin(): void {
+    this.seq = null
+  }
+
+  /** All values whose key begins with `kind/`, in the server's order. */
+  all<T>(kind: string): T[] {
+    const found: T[] = []
+    for (const [key, value] of this.items) if (key.startsWith(`${kind}/`)) found.push(value as T)
+    return found
+  }
+}

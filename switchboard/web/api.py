@@ -1,0 +1,158 @@
+"""The JSON routes."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from switchboard.errors import NotFound, Unavailable, WrongPassword
+from switchboard.records import Account
+from switchboard.web import metrics, schemas
+from switchboard.web.house import WebHouse
+from switchboard.web.openapi import describe
+from switchboard.web.routes import ANYBODY, SIGNED_IN, SUPERVISORS, Call, Routes
+from switchboard.web.sessions import begin_session, end_session
+from switchboard.web.state import SIGN_IN_DESK
+
+log = structlog.get_logger(__name__)
+routes = Routes()
+
+HEALTH_S = 5.0
+
+
+@routes.add(
+    "POST",
+    "/api/session",
+    roles=ANYBODY,
+    summary="Sign in",
+    body=schemas.SignIn,
+    answer=schemas.Who,
+    status=201,
+)
+async def sign_in(call: Call) -> schemas.Who:
+    records, given = call.house.records, call.body
+    desk = call.request.app[SIGN_IN_DESK]
+    try:
+        account = await desk.check(records, given.name, given.password, call.request.remote)
+    except WrongPassword:
+        await records.audit("anonymous", "session.begin", outcome="refused")
+        raise
+    await begin_session(call.request, account)
+    await records.audit(account.name, "session.begin")
+    return await _who(call.house, account)
+
+
+@routes.add("GET", "/api/session", roles=SIGNED_IN, summary="Who is signed in", answer=schemas.Who)
+async def who_am_i(call: Call) -> schemas.Who:
+    return await _who(call.house, call.account)
+
+
+@routes.add("DELETE", "/api/session", roles=ANYBODY, summary="Sign out", status=204)
+async def sign_out(call: Call) -> None:
+    await end_session(call.request)
+
+
+async def _who(house: WebHouse, account: Account) -> schemas.Who:
+    agent = await house.records.agent(account.agent_id) if account.agent_id else None
+    return schemas.Who(role=account.role, name=agent.name if agent else account.name, agent=account.agent_id)
+
+
+@routes.add(
+    "GET",
+    "/api/contacts",
+    roles=SIGNED_IN,
+    summary="Contacts, newest first; a volunteer sees their own",
+    query=schemas.ContactsQuery,
+    answer=schemas.ContactPage,
+)
+async def contacts(call: Call) -> schemas.ContactPage:
+    own = (call.account.agent_id or "") if call.is_volunteer else None
+    page = await call.house.records.contacts(call.query.to_query(own))
+    return schemas.ContactPage(items=[schemas.ContactView.of(one) for one in page.items], next=page.next)
+
+
+@routes.add(
+    "GET",
+    "/api/contacts/{id}",
+    roles=SIGNED_IN,
+    summary="One contact with its events; a volunteer sees their own",
+    answer=schemas.ContactWithEvents,
+    parts={"id": schemas.SLUG},
+)
+async def contact(call: Call) -> schemas.ContactWithEvents:
+    ident = call.part("id")
+    found = await call.house.records.contact(ident)
+    if found is None or (call.is_volunteer and found[0].agent != call.account.agent_id):
+        raise NotFound  # the same words for what does not exist and for what is another's
+    await call.house.records.audit(call.account.name, "contact.read", ident)
+    record, events = found
+    return schemas.ContactWithEvents(
+        contact=schemas.ContactView.of(record), events=[schemas.EventView.of(event) for event in events]
+    )
+
+
+@routes.add("GET", "/api/agents", roles=SUPERVISORS, summary="All volunteers", answer=schemas.Agents)
+async def agents(call: Call) -> schemas.Agents:
+    return schemas.Agents(items=[schemas.AgentView.of(agent) for agent in await call.house.records.agents()])
+
+
+@routes.add(
+    "GET", "/api/policy/matters", roles=SIGNED_IN, summary="What contacts are about", answer=schemas.Matters
+)
+async def matters(call: Call) -> schemas.Matters:
+    return schemas.Matters(items=[schemas.Matter(**matter) for matter in call.house.matters()])
+
+
+@routes.add(
+    "POST",
+    "/api/demo/calls",
+    roles=SUPERVISORS,
+    summary="Place one simulated caller",
+    body=schemas.DemoOrder,
+    answer=schemas.DemoPlaced,
+    status=201,
+)
+async def demo_call(call: Call) -> schemas.DemoPlaced:
+    try:
+        placed = await call.house.demo_call(call.body.keys)
+    except Exception as error:
+        log.warning("demo.refused", error=type(error).__name__)
+        raise Unavailable from error
+    await call.house.records.audit(call.account.name, "demo.call")
+    return schemas.DemoPlaced(id=placed)
+
+
+@routes.add("GET", "/api/openapi.json", roles=ANYBODY, summary="This description")
+async def openapi(call: Call) -> web.Response:
+    return web.json_response(describe(routes.all))
+
+
+@routes.add("GET", "/healthz", roles=ANYBODY, summary="Whether every part works", answer=schemas.HealthView)
+async def healthz(call: Call) -> web.Response:
+    """200 when all parts work, 503 when one does not."""
+    try:
+        async with asyncio.timeout(HEALTH_S):
+            found = await call.house.health()
+    except TimeoutError:
+        raise Unavailable from None
+    view = schemas.HealthView(
+        ok=all(ok for ok, _, _ in found.values()),
+        items=[schemas.Part(name=name, ok=ok, zh=zh, en=en) for name, (ok, zh, en) in found.items()],
+    )
+    for part in view.items:
+        metrics.PART_OK.labels(part.name).set(part.ok)
+    return web.Response(
+        status=200 if view.ok else 503,
+        body=view.model_dump_json().encode(),
+        content_type="application/json",
+    )
+
+
+@routes.add("GET", "/metrics", roles=ANYBODY, summary="Figures for Prometheus")
+async def prometheus(call: Call) -> web.Response:
+    metrics.BACKLOG.set(call.house.records.backlog)
+    metrics.AWAY.set(call.house.records.away_s)
+    return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,63 @@
+"""What the web server asks of the house it stands in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from aiohttp import web
+
+from switchboard.records import Records
+from switchboard.web.board import LiveBoard
+
+STATIC = Path(__file__).resolve().parent / "static"
+
+Health = tuple[bool, str, str]
+"""Whether a part works, and words for it in Chinese and English."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """``secret`` keys the session cookies: at least 32 characters, kept from start to start.
+
+    ``origins`` are accepted beside the server's own ("https://desk.example"). ``sip_url`` is Asterisk's WebSocket
+    transport ("ws://127.0.0.1:8088/ws"), None where there is no telephony. ``https_in_front`` says that a proxy ends
+    TLS before us, so that cookies are Secure although we see plain HTTP.
+    """
+
+    secret: str
+    origins: tuple[str, ...] = ()
+    sip_url: str | None = None
+    static_dir: Path = STATIC
+    https_in_front: bool = False
+
+
+class WebHouse(Protocol):
+    """Everything is asked for at each request, so that a house may change while it stands."""
+
+    @property
+    def records(self) -> Records: ...
+
+    @property
+    def board(self) -> LiveBoard: ...
+
+    @property
+    def web(self) -> WebSettings: ...
+
+    async def health(self) -> Mapping[str, Health]:
+        """Each part by name."""
+        ...
+
+    def matters(self) -> list[dict[str, str]]:
+        """``id``, ``zh``, ``en`` of each matter."""
+        ...
+
+    async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
+        """Upgrade and serve until the desk leaves; origin, session and role have been checked."""
+        ...
+
+    async def demo_call(self, keys: str | None) -> str:
+        """Place one simulated caller who presses ``keys`` and return its id; any exception means: not possible now."""
+        ...

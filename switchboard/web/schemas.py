@@ -1,0 +1,183 @@
+"""What goes in and out over HTTP. Numbers are masked, files and channels are not shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from switchboard.records import AgentRow, ContactEvent, ContactQuery, ContactRecord, Role, mask_number
+
+SLUG = r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}"
+
+Slug = Annotated[str, Field(pattern=f"^{SLUG}$")]
+Ms = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Input(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SignIn(Input):
+    name: str = Field(min_length=1, max_length=64)
+    password: str = Field(min_length=1, max_length=256)
+
+
+class Who(BaseModel):
+    """``name`` is the person's, where the account is a volunteer's; ``agent`` is the volunteer's id."""
+
+    role: Role
+    name: str
+    agent: str | None
+
+
+class ContactsQuery(Input):
+    after: str | None = Field(None, pattern=rf"^[0-9]{{1,15}}~{SLUG}$")
+    limit: int = Field(50, ge=1, le=200)
+    state: Literal["open", "wrap_up", "final"] | None = None
+    matter: Slug | None = None
+    agent: Slug | None = None
+    caller: str | None = Field(None, pattern=r"^\+?[0-9]{3,32}$")
+    since_ms: Ms | None = None
+    until_ms: Ms | None = None
+    demo: bool | None = None
+
+    def to_query(self, agent: str | None) -> ContactQuery:
+        """The question to the records; ``agent`` binds it to one volunteer, whatever was asked."""
+        asked = self.model_dump()
+        if agent is not None:
+            asked["agent"] = agent
+        return ContactQuery(**asked)
+
+
+class RecordingView(BaseModel):
+    id: str
+    ms: int
+    sha256: str | None
+    sm3: str | None
+    gaps: list[tuple[int, int]]
+
+
+class ContactView(BaseModel):
+    """One contact. Times in ms since 1970, durations in ms."""
+
+    id: str
+    medium: str | None
+    hotline: str | None
+    caller: str = Field(description="masked")
+    language: str | None
+    matter: str | None
+    priority: int
+    priority_reason: str | None
+    stage: str
+    arrived_ms: int
+    queued_ms: int | None
+    connected_ms: int | None
+    disconnected_ms: int | None
+    ended_ms: int | None
+    wait_ms: int | None
+    talk_ms: int | None
+    agent: str | None
+    reservations: int
+    end_reason: str | None
+    ended_by: str | None
+    hangup_cause: int | None
+    survey: dict[str, str]
+    disposition: str | None
+    note: str | None
+    recordings: list[RecordingView]
+    demo: bool
+    final: bool
+
+    @classmethod
+    def of(cls, record: ContactRecord) -> ContactView:
+        plain = {name: getattr(record, name) for name in cls.model_fields if name != "recordings"}
+        plain |= {"caller": mask_number(record.caller), "stage": record.board_stage}
+        shown = [
+            RecordingView(id=one.id, ms=one.ms, sha256=one.sha256, sm3=one.sm3, gaps=list(one.gaps))
+            for one in record.recordings
+        ]
+        return cls(**plain, recordings=shown)
+
+
+class ContactPage(BaseModel):
+    """``next`` goes into ``after`` for the next page; null on the last."""
+
+    items: list[ContactView]
+    next: str | None
+
+
+class EventView(BaseModel):
+    seq: int
+    at_ms: int
+    kind: str
+    data: dict[str, Any]
+
+    @classmethod
+    def of(cls, event: ContactEvent) -> EventView:
+        data = {name: value for name, value in event.data.items() if name not in ("channel", "file")}
+        if "caller" in data:
+            data["caller"] = mask_number(str(data["caller"] or ""))
+        return cls(seq=event.seq, at_ms=event.at_ms, kind=event.kind, data=data)
+
+
+class ContactWithEvents(BaseModel):
+    contact: ContactView
+    events: list[EventView]
+
+
+class AgentView(BaseModel):
+    """A volunteer. ``skills`` are matter -> level 1 to 5."""
+
+    id: str
+    name: str
+    role: str
+    district: str | None
+    languages: list[str]
+    team: str | None
+    suspended: bool
+    licence_until: dt.date | None
+    demo: bool
+    skills: dict[str, int]
+
+    @classmethod
+    def of(cls, agent: AgentRow) -> AgentView:
+        plain = {name: getattr(agent, name) for name in cls.model_fields}
+        return cls(**plain | {"languages": list(agent.languages), "skills": dict(agent.skills)})
+
+
+class Agents(BaseModel):
+    items: list[AgentView]
+
+
+class Matter(BaseModel):
+    id: str
+    zh: str
+    en: str
+
+
+class Matters(BaseModel):
+    items: list[Matter]
+
+
+class DemoOrder(Input):
+    keys: str | None = Field(
+        None, pattern=r"^[0-9*#]{0,8}$", description="pressed in the menu; null: as fits"
+    )
+
+
+class DemoPlaced(BaseModel):
+    id: str
+
+
+class Part(BaseModel):
+    name: str
+    ok: bool
+    zh: str
+    en: str
+
+
+class HealthView(BaseModel):
+    ok: bool
+    items: list[Part]

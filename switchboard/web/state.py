@@ -1,0 +1,26 @@
+"""What hangs on the aiohttp application."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp import ClientSession, web
+from aiohttp_session import Session
+
+if TYPE_CHECKING:
+    from switchboard.web.house import WebHouse
+    from switchboard.web.sessions import CookieStorage, SignInDesk
+    from switchboard.web.sip_relay import SipLines
+
+HOUSE: web.AppKey[WebHouse] = web.AppKey("house")
+LOCAL_ADMIN = web.AppKey("local_admin", bool)
+COOKIES: web.AppKey[CookieStorage] = web.AppKey("cookies")
+SESSION = web.RequestKey("session", Session)
+"""Only where the request begins or ends one."""
+
+SIGN_IN_DESK: web.AppKey[SignInDesk] = web.AppKey("sign_in_desk")
+SIP_LINES: web.AppKey[SipLines] = web.AppKey("sip_lines")
+CLIENT = web.AppKey("client", ClientSession)
+GOING = web.AppKey("going", asyncio.Event)
+"""Set when the server goes down: sockets say goodbye by themselves."""

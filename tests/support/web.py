@@ -1,0 +1,75 @@
+"""A house of one room: real records and a real board behind the real web server, without telephony."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from switchboard.records import Records, Role
+from switchboard.web.board import LiveBoard
+from switchboard.web.house import Health, WebSettings
+from switchboard.web.server import make_app
+
+PASSWORD = "correct horse battery"
+Client = TestClient[web.Request, web.Application]
+
+
+class SmallHouse:
+    def __init__(self, records: Records, static_dir: Path, *, sip_url: str | None = None) -> None:
+        self.records = records
+        self.board = LiveBoard()
+        self.web = WebSettings(
+            secret="s" * 40,
+            origins=("https://desk.example",),
+            sip_url=sip_url,
+            static_dir=static_dir,
+        )
+        self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
+        self.demo_keys: list[str | None] = []
+        self.telephony = True
+
+    async def health(self) -> Mapping[str, Health]:
+        return self.parts
+
+    def matters(self) -> list[dict[str, str]]:
+        return [{"id": "labour", "zh": "劳动人事", "en": "Labour"}]
+
+    async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"agent": agent_id})
+        await socket.close()
+        return socket
+
+    async def demo_call(self, keys: str | None) -> str:
+        if not self.telephony:
+            raise RuntimeError("no telephony")
+        self.demo_keys.append(keys)
+        return "demo-1"
+
+
+async def client_of(house: SmallHouse, *, local_admin: bool = False) -> Client:
+    """A browser's own cookie jar on a server of its own; close it."""
+    client = TestClient(TestServer(make_app(house, local_admin=local_admin)))
+    await client.start_server()
+    return client
+
+
+async def sign_in(client: Client, name: str, password: str = PASSWORD) -> int:
+    async with client.post("/api/session", json={"name": name, "password": password}) as answer:
+        return answer.status
+
+
+async def people(records: Records) -> dict[Role, str]:
+    """One account of each role, two volunteers among them."""
+    from switchboard.records import AgentRow
+
+    for ident, name in (("v001", "王敏"), ("v002", "李建国")):
+        await records.upsert_agent(AgentRow(ident, name, "lawyer", skills={"labour": 3}))
+        await records.create_account(ident, PASSWORD, "volunteer", ident)
+    await records.create_account("sun", PASSWORD, "supervisor")
+    await records.create_account("root", PASSWORD, "administrator")
+    return {"volunteer": "v001", "supervisor": "sun", "administrator": "root"}

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from switchboard.errors import RecordsAway
+from switchboard.web import api, files, sockets
+from switchboard.web.routes import Route, Served
+from tests.support.web import Client, SmallHouse, client_of, sign_in
+
+ROUTES = [*api.routes.all, *sockets.routes.all, *files.routes.all]
+ROLES = (None, "volunteer", "supervisor", "administrator")
+NAMES = {"volunteer": "v001", "supervisor": "sun", "administrator": "root"}
+
+ALLOWED = {
+    "POST /api/session": {None, "volunteer", "supervisor", "administrator"},
+    "GET /api/session": {"volunteer", "supervisor", "administrator"},
+    "DELETE /api/session": {None, "volunteer", "supervisor", "administrator"},
+    "GET /api/contacts": {"volunteer", "supervisor", "administrator"},
+    "GET /api/contacts/{id}": {"volunteer", "supervisor", "administrator"},
+    "GET /api/agents": {"supervisor", "administrator"},
+    "GET /api/policy/matters": {"volunteer", "supervisor", "administrator"},
+    "POST /api/demo/calls": {"supervisor", "administrator"},
+    "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
+    "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
+    "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
+    "GET /ws/desk": {"volunteer"},
+    "GET /ws/sip": {"volunteer"},
+    "GET /ws/board": {"supervisor", "administrator"},
+    "GET /": {None, "volunteer", "supervisor", "administrator"},
+    "GET /sign-in": {None, "volunteer", "supervisor", "administrator"},
+    "GET /desk": {None, "volunteer", "supervisor", "administrator"},
+    "GET /board": {None, "volunteer", "supervisor", "administrator"},
+    "GET /static/{path}": {None, "volunteer", "supervisor", "administrator"},
+}
+
+
+def name_of(route: Route) -> str:
+    return f"{route.method} {route.path}"
+
+
+def test_the_table_names_every_route() -> None:
+    assert {name_of(route) for route in ROUTES} == set(ALLOWED)
+
+
+async def test_no_route_goes_past_the_decorator(client: Client) -> None:
+    assert client.app is not None
+    handlers = [route.handler for route in client.app.router.routes()]
+    assert len(handlers) == len(ROUTES)
+    assert all(isinstance(getattr(handler, "__self__", None), Served) for handler in handlers)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=str)
+async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | None) -> None:
+    if role is not None:
+        assert await sign_in(client, NAMES[role]) == 201
+    for route in ROUTES:
+        if name_of(route) == "DELETE /api/session":
+            continue  # last, below: it would sign us out
+        path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
+        upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
+        async with client.request(route.method, path, headers=upgrade) as answer:
+            refused = answer.status in (401, 403)
+            assert refused == (role not in ALLOWED[name_of(route)]), (name_of(route), answer.status)
+            assert answer.status < 500, name_of(route)
+            if refused:
+                expected = 401 if role is None and route.kind != "socket" else 403
+                assert answer.status == expected
+    async with client.delete("/api/session") as answer:
+        assert answer.status == 204
+
+
+async def contact_of(house: SmallHouse, ident: str, agent: str) -> None:
+    await house.records.append(
+        ident, "arrived", medium="call", caller="13812345678", channel="secret-channel"
+    )
+    await house.records.append(ident, "connected", agent=agent)
+    await house.records.append(ident, "recording", id="r-1", file="/srv/secret.wav", ms=5)
+    await house.records.append(ident, "ended", reason="completed", by="caller")
+
+
+async def test_a_volunteer_sees_own_contacts_only(client: Client, house: SmallHouse) -> None:
+    await contact_of(house, "c-1", "v001")
+    await contact_of(house, "c-2", "v002")
+    await sign_in(client, "v001")
+    for query in ("", "?agent=v002"):
+        async with client.get(f"/api/contacts{query}") as answer:
+            assert [item["id"] for item in (await answer.json())["items"]] == ["c-1"]
+    async with client.get("/api/contacts/c-1") as answer:
+        assert answer.status == 200
+
+
+async def test_what_another_has_and_what_does_not_exist_are_answered_alike(
+    client: Client, house: SmallHouse
+) -> None:
+    await contact_of(house, "c-2", "v002")
+    await sign_in(client, "v001")
+    answers = []
+    for ident in ("c-2", "c-nothing"):
+        async with client.get(f"/api/contacts/{ident}") as answer:
+            answers.append((answer.status, await answer.text(), dict(answer.headers) | {"Date": ""}))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 404
+
+
+async def test_numbers_are_masked_and_files_and_channels_hidden(client: Client, house: SmallHouse) -> None:
+    await contact_of(house, "c-1", "v001")
+    await sign_in(client, "sun")
+    for path in ("/api/contacts", "/api/contacts/c-1"):
+        async with client.get(path) as answer:
+            text = await answer.text()
+            assert "138****5678" in text
+            assert not any(hidden in text for hidden in ("13812345678", "secret"))
+    async with client.get("/api/contacts?caller=13812345678") as answer:
+        assert len((await answer.json())["items"]) == 1
+    assert await house.records.verify_audit() == 2  # signing in and opening one contact
+
+
+async def test_pages_of_contacts_follow_each_other(client: Client, house: SmallHouse) -> None:
+    for number in range(5):
+        await house.records.append(f"c-{number}", "arrived", at_ms=1000 + number, medium="call")
+    await sign_in(client, "sun")
+    seen: list[str] = []
+    query: dict[str, Any] = {"limit": "2"}
+    while True:
+        async with client.get("/api/contacts", params=query) as answer:
+            page = await answer.json()
+        seen += [item["id"] for item in page["items"]]
+        if page["next"] is None:
+            break
+        query["after"] = page["next"]
+    assert seen == ["c-4", "c-3", "c-2", "c-1", "c-0"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "limit=1&limit=2",
+        "state=asleep",
+        "after=nonsense",
+        "after=99999999999999999999~c",
+        "since_ms=99999999999999999999999",
+        "since_ms=-1",
+        "matter=%00",
+        "agent=%ff",
+        "caller=12345678%27--",
+        "colour=red",
+        "demo=maybe",
+    ],
+)
+async def test_a_bad_query_is_refused_with_the_names_of_the_fields(client: Client, query: str) -> None:
+    await sign_in(client, "sun")
+    async with client.get(f"/api/contacts?{query}") as answer:
+        assert answer.status == 422
+        body = await answer.json()
+        assert body["code"] == "invalid_input"
+        assert body["fields"]
+        assert {"code", "zh", "en", "fields"} == set(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"", "application/json", 400),
+        (b"{", "application/json", 400),
+        (b"\xff\xfe", "application/json", 400),
+        (b'{"name":"\\ud800","password":"x"}', "application/json", 400),
+        (b"[" * 50_000, "application/json", 400),
+        (b"null", "application/json", 422),
+        (b"[]", "application/json", 422),
+        (b'{"name":1,"password":"x"}', "application/json", 422),
+        (b'{"name":"a","password":"x","role":"administrator"}', "application/json", 422),
+        (json.dumps({"name": "a", "password": "x" * 257}).encode(), "application/json", 422),
+        (b'{"name":"a","password":"x"}', "text/plain", 415),
+        (b"name=a&password=x", "application/x-www-form-urlencoded", 415),
+        (b"x" * 70_000, "application/json", 413),
+    ],
+)
+async def test_a_bad_body_is_refused_and_never_an_error_of_ours(
+    client: Client, body: bytes, kind: str, status: int
+) -> None:
+    async with client.post("/api/session", data=body, headers={"Content-Type": kind}) as answer:
+        assert answer.status == status
+        assert {"code", "zh", "en"} <= set(await answer.json())
+
+
+async def test_a_cookie_that_is_no_text_is_no_session(client: Client) -> None:
+    for cookie in ("switchboard=gAAAA", "switchboard=\udcff\udcfe", "switchboard=" + "x" * 5000):
+        async with client.get("/api/session", headers={"Cookie": cookie}) as answer:
+            assert answer.status == 401
+
+
+async def test_every_answer_carries_the_headers_that_keep_scripts_out(client: Client) -> None:
+    for path in ("/", "/api/session", "/static/assets/a-1234.js", "/healthz", "/nothing", "/ws/board"):
+        async with client.get(path) as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'self'" in policy
+            assert "unsafe" not in policy
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+            assert answer.headers["X-Frame-Options"] == "DENY"
+            assert "aiohttp" not in answer.headers["Server"].lower()
+            assert answer.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "PUT", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": ""},
+        {"Origin": "http://["},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+    ids=str,
+)
+async def test_another_site_can_change_nothing(client: Client, method: str, headers: dict[str, str]) -> None:
+    async with client.request(method, "/api/session", headers=headers) as answer:
+        assert answer.status == 403
+        assert (await answer.json())["code"] == "foreign_origin"
+
+
+async def test_our_own_origin_and_the_configured_ones_may(client: Client) -> None:
+    own = str(client.make_url("/")).rstrip("/")
+    for origin in (own, "https://desk.example"):
+        async with client.delete("/api/session", headers={"Origin": origin}) as answer:
+            assert answer.status == 204
+
+
+async def test_what_does_not_exist_is_said_in_json_and_to_browsers_in_words(client: Client) -> None:
+    async with client.get("/api/nothing") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "not_found")
+    async with client.put("/api/session") as answer:
+        assert (answer.status, (await answer.json())["code"]) == (405, "not_allowed")
+        assert "GET" in answer.headers["Allow"]
+    async with client.get("/nothing", headers={"Accept": "text/html"}) as answer:
+        assert answer.status == 404
+        assert "没有找到" in await answer.text()
+
+
+async def test_pages_and_their_files_are_served_and_nothing_beside_them(client: Client) -> None:
+    for path, title in (("/", "home"), ("/sign-in", "sign-in"), ("/desk", "desk"), ("/board", "board")):
+        async with client.get(path) as answer:
+            assert answer.status == 200
+            assert answer.content_type == "text/html"
+            assert f"<title>{title}</title>" in await answer.text()
+            assert answer.headers["Cache-Control"] == "no-cache"
+    async with client.get("/static/assets/a-1234.js") as answer:
+        assert answer.content_type.endswith("/javascript")
+        assert "immutable" in answer.headers["Cache-Control"]
+    for path in (
+        "/static/.stamp",
+        "/static/%2e%2e/r.db",
+        "/static/..%2fr.db",
+        "/static/assets",
+        "/static/x%00y",
+    ):
+        async with client.get(path) as answer:
+            assert answer.status == 404, path
+
+
+async def test_pages_that_were_not_built_say_so_in_words(house: SmallHouse) -> None:
+    house.web = type(house.web)(secret="s" * 40, static_dir=house.web.static_dir / "missing")
+    client = await client_of(house)
+    try:
+        async with client.get("/desk") as answer:
+            assert answer.status == 503
+            assert "网页尚未构建" in await answer.text()
+    finally:
+        await client.close()
+
+
+async def test_health_is_told_part_by_part(client: Client, house: SmallHouse) -> None:
+    async with client.get("/healthz") as answer:
+        assert answer.status == 200
+        part = {"name": "database", "ok": True, "zh": "数据库正常", "en": "works"}
+        assert await answer.json() == {"ok": True, "items": [part]}
+    house.parts["asterisk"] = (False, "电话中断", "does not answer")
+    async with client.get("/healthz") as answer:
+        assert answer.status == 503
+        body = await answer.json()
+        assert (body["ok"], body["items"][1]["zh"]) == (False, "电话中断")
+
+
+async def test_the_database_away_is_said_as_such(
+    client: Client, house: SmallHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sign_in(client, "sun")
+
+    async def away(_name: str) -> None:
+        raise RecordsAway
+
+    monkeypatch.setattr(house.records, "account", away)
+    async with client.get("/api/contacts") as answer:
+        assert answer.status == 503
+        assert (await answer.json())["code"] == "unavailable"
+    async with client.get("/") as answer:
+        assert answer.status == 200
+
+
+async def test_metrics_name_routes_and_no_people(client: Client, house: SmallHouse) -> None:
+    await contact_of(house, "c-1", "v001")
+    await sign_in(client, "sun")
+    async with client.get("/api/contacts/c-1") as answer:
+        assert answer.status == 200
+    async with client.get("/metrics") as answer:
+        text = await answer.text()
+    assert 'route="/api/contacts/{id}"' in text
+    assert not any(private in text for private in ("13812345678", "c-1", "v001", "sun"))
+
+
+async def test_the_description_names_every_json_route_and_resolves(client: Client) -> None:
+    await sign_in(client, "sun")
+    async with client.get("/api/openapi.json") as answer:
+        described = await answer.json()
+    assert described["openapi"].startswith("3.1")
+    for route in ROUTES:
+        assert (route.path in described["paths"]) == (route.kind == "api")
+    schemas = described["components"]["schemas"]
+    referred = {part.split('"')[0] for part in json.dumps(described).split("#/components/schemas/")[1:]}
+    assert referred <= schemas.keys()
+    assert "/api/session" in described["paths"]
+    assert set(described["paths"]["/api/session"]) == {"get", "post", "delete"}
+
+
+async def test_a_demonstration_call_is_placed_or_said_to_be_impossible(
+    client: Client, house: SmallHouse
+) -> None:
+    await sign_in(client, "sun")
+    async with client.post("/api/demo/calls", json={"keys": "2"}) as answer:
+        assert (answer.status, await answer.json()) == (201, {"id": "demo-1"})
+    async with client.post("/api/demo/calls", json={"keys": "2;rm"}) as answer:
+        assert answer.status == 422
+    house.telephony = False
+    async with client.post("/api/demo/calls", json={}) as answer:
+        assert answer.status == 503
+    assert house.demo_keys == ["2"]
+
+
+async def test_on_the_control_socket_one_is_an_administrator_without_signing_in(house: SmallHouse) -> None:
+    client = await client_of(house, local_admin=True)
+    try:
+        async with client.post("/api/demo/calls", json={"keys": ""}) as answer:
+            assert answer.status == 201
+        async with client.get("/api/agents") as answer:
+            assert [one["name"] for one in (await answer.json())["items"]] == ["王敏", "李建国"]
+        async with client.get(
+            "/ws/desk", headers={"Connection": "Upgrade", "Upgrade": "websocket"}
+        ) as answer:
+            assert answer.status == 403
+    finally:
+        await client.close()
