@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
@@ -65,6 +66,7 @@ class ScriptedDesk:
         frames: the last 500 frames, newest last.
         problems: what went wrong in the volunteer's own doings; a test ends with `assert not desk.problems`.
         close_code: of the socket, None while it is open.
+        wrapped_ns: when the last outcome was sent (time.monotonic_ns()).
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class ScriptedDesk:
         self.frames: deque[dict[str, Any]] = deque(maxlen=_KEEP_FRAMES)
         self.problems: list[str] = []
         self.close_code: int | None = None
+        self.wrapped_ns = 0
         self._password = password
         self._takeover = takeover
         self._ids = itertools.count(1)
@@ -213,6 +216,7 @@ class ScriptedDesk:
         assert self.contact is not None, "no contact on this desk"
         matter = matter or self.manner.matter or _matter_of(self.contact["card"])
         fields = {"matter": matter, "disposition": self.manner.disposition, "note": note, "then": then}
+        self.wrapped_ns = time.monotonic_ns()
         await self.command("wrap_up", contact=self._contact_id(), **fields)
 
     def _reservation_id(self) -> int:

@@ -193,6 +193,13 @@ class Switchboard:
 
     # ---- asking
 
+    def pids(self) -> dict[str, list[int]]:
+        """Process ids under "python", "asterisk" and "redis" (empty where that runs elsewhere)."""
+        children = _children(self.data_dir)
+        asterisk = [pid for pid, line in children.items() if "asterisk" in line.partition(" -C ")[0]]
+        others = [pid for pid in children if pid not in asterisk]
+        return {"python": [self.pid], "asterisk": asterisk, "redis": others}
+
     def log(self) -> str:
         path = self.data_dir / "log"
         return path.read_text(errors="replace") if path.exists() else ""
@@ -382,11 +389,20 @@ def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _end_left_behind(data_dir: Path) -> None:
-    """Ends children of a killed switchboard, by their ids: those whose command line names this very data folder."""
+    """Ends what a killed switchboard has left, by their ids."""
+    for pid in _children(data_dir):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _children(data_dir: Path) -> dict[int, str]:
+    """Processes whose command line names this very data folder: the id and how the command line begins."""
     wanted = str(data_dir).encode()
+    found: dict[int, str] = {}
     for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit() or int(folder.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            if wanted in (folder / "cmdline").read_bytes():
-                os.kill(int(folder.name), signal.SIGKILL)
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with contextlib.suppress(OSError):
+                line = (folder / "cmdline").read_bytes()
+                if wanted in line:
+                    found[int(folder.name)] = line.replace(b"\0", b" ").decode(errors="replace")
+    return found
