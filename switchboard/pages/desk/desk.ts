@@ -100,6 +100,7 @@ export function useDesk() {
       if (kind.value === 'browser') phone.start(frame.phone)
       else phone.stop()
       if (first) settingUp.value = needsSetUp()
+      else if (kind.value === 'browser' && microphone.view.state === 'off' && checkedToday()) void microphone.open()
     }
     if (frame.type === 'reservation_gone') {
       // A missed one has a place of its own on the page, and who declined knows it.
@@ -108,9 +109,13 @@ export function useDesk() {
     }
   }
 
+  function checkedToday(): boolean {
+    return recall('devices-checked') === new Date().toDateString()
+  }
+
   function needsSetUp(): boolean {
     if (model.contact || model.reservation || kind.value === 'sip') return false
-    if (recall('devices-checked') !== new Date().toDateString()) return true
+    if (!checkedToday()) return true
     void microphone.open().then((open) => (settingUp.value = settingUp.value || !open))
     return false
   }
