@@ -261,9 +261,9 @@ class Switchboard:
     async def ari(self, path: str) -> Any:
         """GET of Asterisk's own REST interface, such as `channels`."""
         password = await asyncio.to_thread((self.data_dir / "ari-password").read_text)
-        auth = aiohttp.BasicAuth("switchboard", password)
+        headers = {"Authorization": aiohttp.encode_basic_auth("switchboard", password)}
         url = f"http://127.0.0.1:{self.ari_port}/ari/{path}"
-        async with aiohttp.ClientSession(auth=auth) as http, http.get(url) as answer:
+        async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as answer:
             answer.raise_for_status()
             return await answer.json()
 
