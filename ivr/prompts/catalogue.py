@@ -105,17 +105,20 @@ class PromptSet:
         return [self.media(language, f"minutes_{max(1, minutes)}" if known else "minutes_many")]
 
     def digits(self, language: str, number: str) -> list[str]:
-        """A telephone or ticket number: even groups of up to four digits, said in pairs, a pause between.
+        """A telephone or ticket number: even groups of up to four digits with a pause between them.
 
-        Signs and blanks are left out. Raises ValueError for more than 32 digits.
+        Mandarin says the digits in pairs, other languages one by one. Signs and blanks are
+        left out. Raises ValueError for more than 32 digits.
         """
         plain = "".join(sign for sign in number if sign in "0123456789")
         if len(plain) > 32:
             raise ValueError("a number to be said has at most 32 digits")
+        table = self.phrases.get(language, self.phrases[_DEFAULT])
         keys: list[str] = []
         for group in digit_groups(plain):
             keys += ["pause"] if keys else []
-            keys += [f"digits_{pair}" for pair in digit_pairs(group)]
+            parts = digit_pairs(group) if "digits_00" in table else group
+            keys += [f"digits_{part}" for part in parts]
         return self.sequence(language, keys)
 
     def demonstration(self, key: str) -> Path:
@@ -188,6 +191,8 @@ def check(prompts: PromptSet) -> list[Problem]:
     first, *others = (prompts.phrases[language] for language in LANGUAGES)
     for language, table in zip(LANGUAGES[1:], others, strict=True):
         for key in sorted(first.keys() ^ table.keys()):
+            if key.startswith("digits_"):
+                continue  # a language may say digits one by one
             lacking = language if key in first else _DEFAULT
             found.append(Problem("no_text", f"{lacking}.toml", f"has no text for {key}"))
     for language in LANGUAGES:

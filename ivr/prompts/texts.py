@@ -55,10 +55,14 @@ def load_language(language: str, folder: Path = HERE) -> dict[str, Phrase]:
     table = _read(folder / f"{language}.toml")
     try:
         voice, speed = str(table["voice"]["name"]), float(table["voice"]["speed"])
-        lines = [*_said(table["say"], language), *_series(table, language), *_digit_pairs(table, language)]
+        lines = [*_said(table["say"], language), *_series(table, language)]
+        digits = [*_digits(table["digits"], language)]
+        pace = float(table["digits"]["speed"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise BrokenTable(f"{language}.toml: {error!r}") from error
-    return {key: Phrase(key, text, said, voice, speed, spoken_in) for key, text, said, spoken_in in lines}
+    phrases = [Phrase(key, text, said, voice, speed, spoken) for key, text, said, spoken in lines]
+    phrases += [Phrase(key, text, said, voice, pace, spoken) for key, text, said, spoken in digits]
+    return {phrase.key: phrase for phrase in phrases}
 
 
 def load_demonstrations(folder: Path = HERE) -> list[Demonstration]:
@@ -132,11 +136,12 @@ def _series(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
             yield f"{name}_{number}", pattern.format(n=number), said, language
 
 
-def _digit_pairs(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
-    names = [str(name) for name in table["digits"]["names"]]
+def _digits(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
+    names = [str(name) for name in table["names"]]
     if len(names) != 10:
         raise ValueError("digits.names must hold ten words")
-    for group in [*(f"{n}" for n in range(10)), *(f"{n:02}" for n in range(100))]:
+    pairs = range(100) if table["pairs"] else ()
+    for group in [*(f"{n}" for n in range(10)), *(f"{n:02}" for n in pairs)]:
         said = _BETWEEN_DIGITS[language].join(names[int(digit)] for digit in group)
         yield f"digits_{group}", group, said, language
 

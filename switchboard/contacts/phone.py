@@ -92,8 +92,6 @@ async def reach_volunteer(call: Call, contact: Contact, held: AsyncExitStack) ->
     house = contact.house
     contact.queued_ms = contact.queued_ms or now_ms()
     contact.enter("waiting")
-    if not house.live.staffed(contact.matter, contact.language):
-        await say(call, ["nobody_on_duty"])
     async with house.waiting_room.seat(call), _queued(contact) as inbox, _informed(call, contact):
         try:
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
@@ -193,6 +191,8 @@ async def _inform(call: Call, contact: Contact) -> None:
         place = await engine.place(contact.id)
         return place.ahead if place else None
 
+    if not contact.house.live.staffed(contact.matter, contact.language):
+        await say(call, ["nobody_on_duty"])
     await keep_informed(call, ahead)
 
 

@@ -21,6 +21,7 @@ _DIGITS = {
     "zh": list("零一二三四五六七八九"),
     "en": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
 }
+_HOMOPHONES = {"weight": "wait"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,11 @@ def syllables(words: str, count: Callable[[int], str]) -> list[str]:
     return lazy_pinyin(plain)
 
 
-def english_words(words: str, count: Callable[[int], str]) -> list[str]:
-    """Lower-case words; digits as `count` says them."""
-    spelled = re.sub(r"\d+", lambda digits: f" {count(int(digits[0]))} ", words)
-    return re.sub(r"[^a-z' ]", " ", spelled.lower().replace("-", " ")).split()
+def english_words(text: str, count: Callable[[int], str]) -> list[str]:
+    """Lower-case words, homophones alike; digits as `count` says them."""
+    spelled = re.sub(r"\d+", lambda digits: f" {count(int(digits[0]))} ", text)
+    words = re.sub(r"[^a-z' ]", " ", spelled.lower().replace("-", " ")).split()
+    return [_HOMOPHONES.get(word, word) for word in words]
 
 
 def _ways(language: str) -> list[Callable[[int], str]]:
