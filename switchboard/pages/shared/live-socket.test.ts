@@ -70,7 +70,7 @@ describe('a live socket', () => {
       }
       pauses.push(pause)
     }
-    expect(pauses).toEqual([150, 400, 900, 2000, 4000, 4000])
+    expect(pauses).toEqual([150, 400, 900, 1500, 2000, 2000])
     FakeSocket.last.open().say({ type: 'beat' })
     FakeSocket.last.drop()
     vi.advanceTimersByTime(150)

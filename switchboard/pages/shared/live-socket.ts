@@ -28,7 +28,7 @@ export interface LiveSocketOptions {
 }
 
 const RESTART_APART_MS = 1000
-const BACK_OFF_MS = [150, 400, 900, 2000, 4000] as const
+const BACK_OFF_MS = [150, 400, 900, 1500, 2000] as const
 
 export class LiveSocket {
   state: LinkState = 'closed'
@@ -132,7 +132,7 @@ export class LiveSocket {
       this.stop(code)
       return
     }
-    const base = BACK_OFF_MS[Math.min(this.failures, BACK_OFF_MS.length - 1)] ?? 4000
+    const base = BACK_OFF_MS[Math.min(this.failures, BACK_OFF_MS.length - 1)] ?? 2000
     this.failures += 1
     if (!opened && this.failures === 2) this.options.onUnreachable?.()
     const jitter = 0.75 + (this.options.random ?? Math.random)() * 0.5
