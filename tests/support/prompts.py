@@ -35,7 +35,7 @@ _KINDS = {
 }
 
 
-def write_tones(overlay: Path, *, ms: int = 160, lengths: Mapping[int, int] | None = None) -> Path:
+def write_tones(overlay: Path, *, ms: int = 300, lengths: Mapping[int, int] | None = None) -> Path:
     """A folder for SWITCHBOARD_PROMPT_OVERLAY: every prompt of every language as a tone of `ms`.
 
     Args:

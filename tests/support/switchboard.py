@@ -28,7 +28,7 @@ from switchboard.records.queries import ContactQuery
 from switchboard.records.store import Records
 from tests.support.asterisk import CACHE, ROOT
 from tests.support.ports import free_port, free_range
-from tests.support.prompts import write_tones
+from tests.support.prompts import MENU, write_tones
 
 PASSWORD = "only-for-tests-12348"
 SUPERVISOR = "s900"
@@ -84,7 +84,7 @@ class Switchboard:
         try:
             await self._make_people()
             if self.tones and "PROMPT_OVERLAY" not in self.env:
-                await asyncio.to_thread(write_tones, self.data_dir / "tones")
+                await asyncio.to_thread(write_tones, self.data_dir / "tones", lengths={MENU: 160})
             await self.start()
         except BaseException:
             await self.__aexit__()
