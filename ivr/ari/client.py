@@ -105,7 +105,8 @@ class AriSettings:
     """Where ARI is and what we want of it.
 
     `url` is the base address without a path. `events` are the event types to be sent. `subscriptions` are
-    event sources beyond our own channels and bridges; "endpoint:PJSIP" tells when phones come and go.
+    event sources beyond our own channels and bridges; "endpoint:PJSIP" tells when phones come and go, at the price
+    of hearing every event of a PJSIP channel twice, keys included.
     """
 
     url: str
@@ -113,7 +114,7 @@ class AriSettings:
     password: str
     app: str = "switchboard"
     events: tuple[str, ...] = EVENTS
-    subscriptions: tuple[str, ...] = ("endpoint:PJSIP",)
+    subscriptions: tuple[str, ...] = ()
     request_timeout_s: float = 5.0
     queue_limit: int = 1000
 

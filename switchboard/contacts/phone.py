@@ -168,10 +168,17 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
         try:
             yield inbox
         except BaseException:
-            await asyncio.shield(house.engine.abandon(contact.id, reason="caller_left"))
+            await asyncio.shield(_leave_queue(contact, "caller_left"))
             raise
         if not inbox.served:
-            await house.engine.abandon(contact.id, reason="timed_out")
+            await _leave_queue(contact, "timed_out")
+
+
+async def _leave_queue(contact: Contact, reason: str) -> None:
+    """Out of the queue; where a volunteer has accepted in the same moment, that seat comes free again."""
+    engine = contact.house.engine
+    if not await engine.abandon(contact.id, reason=reason) and contact.reservation:
+        await engine.finish(contact.reservation, wrap_up_ms=0)
 
 
 @asynccontextmanager

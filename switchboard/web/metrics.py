@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
@@ -19,3 +21,8 @@ AWAY = Gauge(
     "switchboard_records_away_seconds", "For how long the database has not committed.", registry=REGISTRY
 )
 PART_OK = Gauge("switchboard_part_ok", "1 while a part works.", ("part",), registry=REGISTRY)
+
+TASKS = Gauge(
+    "switchboard_tasks", "Coroutines under way; a number that only grows is a leak.", registry=REGISTRY
+)
+TASKS.set_function(lambda: len(asyncio.all_tasks()))
