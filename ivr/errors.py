@@ -4,12 +4,14 @@
     +-- AriError                 Asterisk refused or failed a request (any status not named below)
     |   +-- NotFound             404: the channel, bridge, playback or recording is gone (often normal)
     |   +-- Conflict             409: not in a state for this (often normal: the other side was quicker)
+    |   +-- Unreachable          a phone that is to be called is not registered, or there is none
     |   +-- Unprocessable        412, 422: known thing, wrong moment (a channel that has just left)
     |   +-- RequestTimedOut      no answer in time; whether it was done is not known
     |   +-- Disconnected         the event socket is away; whether it was done is not known
     |   |   +-- StoodDown        another process took the application over: this client stays silent
     |   +-- Refused              401, 403: wrong name or password for ARI
     +-- Overflowed               a follower read too slowly and its queue is full
+    +-- UnfitName                an agent id or a password that no phone may have
     +-- ServerError
         +-- AsteriskMissing      no Asterisk is installed and none can be fetched here
         +-- FetchFailed          fetching was tried and did not succeed
@@ -56,6 +58,10 @@ class Unprocessable(AriError):
     code = "ari.unprocessable"
 
 
+class Unreachable(AriError):
+    code = "ari.unreachable"
+
+
 class RequestTimedOut(AriError):
     code = "ari.timed_out"
 
@@ -74,6 +80,10 @@ class Refused(AriError):
 
 class Overflowed(IvrError):
     code = "ari.overflowed"
+
+
+class UnfitName(IvrError):
+    code = "softphone.unfit_name"
 
 
 class ServerError(IvrError):
