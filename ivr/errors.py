@@ -4,16 +4,14 @@
     +-- AriError                 Asterisk refused or failed a request (any status not named below)
     |   +-- NotFound             404: the channel, bridge, playback or recording is gone (often normal)
     |   +-- Conflict             409: not in a state for this (often normal: the other side was quicker)
+    |   +-- Unreachable          a phone that is to be called is not registered, or there is none
     |   +-- Unprocessable        412, 422: known thing, wrong moment (a channel that has just left)
     |   +-- RequestTimedOut      no answer in time; whether it was done is not known
     |   +-- Disconnected         the event socket is away; whether it was done is not known
     |   |   +-- StoodDown        another process took the application over: this client stays silent
     |   +-- Refused              401, 403: wrong name or password for ARI
     +-- Overflowed               a follower read too slowly and its queue is full
-    +-- CallerLeft               the caller hung up; ends the call's coroutine wherever it is
-    +-- LegFailed                a volunteer's phone did not come to the talk
-    +-- RecordingFailed          nothing is being recorded, or nothing was
-    +-- HotlineInvalid           hotline files with mistakes, all of them named
+    +-- UnfitName                an agent id or a password that no phone may have
     +-- ServerError
         +-- AsteriskMissing      no Asterisk is installed and none can be fetched here
         +-- FetchFailed          fetching was tried and did not succeed
@@ -60,6 +58,10 @@ class Unprocessable(AriError):
     code = "ari.unprocessable"
 
 
+class Unreachable(AriError):
+    code = "ari.unreachable"
+
+
 class RequestTimedOut(AriError):
     code = "ari.timed_out"
 
@@ -80,42 +82,8 @@ class Overflowed(IvrError):
     code = "ari.overflowed"
 
 
-class CallerLeft(IvrError):
-    """`cause` is Asterisk's hang-up cause (Q.850), 0 when unknown."""
-
-    code = "call.caller_left"
-
-    def __init__(self, cause: int) -> None:
-        super().__init__(f"the caller hung up (cause {cause})")
-        self.cause = cause
-
-
-class LegFailed(IvrError):
-    """`cause` is Asterisk's hang-up cause (Q.850), 0 when there was none."""
-
-    code = "call.leg_failed"
-
-    def __init__(self, cause: int, text: str) -> None:
-        super().__init__(text)
-        self.cause = cause
-
-
-class RecordingFailed(IvrError):
-    code = "call.recording_failed"
-
-
-class HotlineInvalid(IvrError):
-    """`problems` has one line for each mistake, with file and field."""
-
-    code = "hotline.invalid"
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
-
-
 class UnfitName(IvrError):
-    code = "phone.unfit_name"
+    code = "softphone.unfit_name"
 
 
 class ServerError(IvrError):

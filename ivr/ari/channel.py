@@ -9,7 +9,7 @@ from typing import Any, Literal
 from ivr.ari.client import Ari, EventStream, Query, new_id, segment
 from ivr.ari.events import ChannelSnapshot, StasisStart, parse_channel
 from ivr.ari.media import GONE, Playback, Recording
-from ivr.errors import NotFound
+from ivr.errors import AriError, NotFound, Unreachable
 
 Direction = Literal["in", "out", "both", "none"]
 
@@ -88,8 +88,8 @@ class Channel:
         Returns while it still rings: follow `id` first, then StasisStart says it answered, ChannelDestroyed
         (with `cause`: 17 busy, 19 no answer, 21 rejected) that it did not. Give `originator` (the caller's
         channel id) or `formats`, never both; with the first both legs keep one codec. Nothing in `endpoint`
-        may come from outside: build it from an allow-list. Raises AriError when the endpoint is unknown,
-        Conflict when the id is in use.
+        may come from outside: build it from an allow-list. Raises Unreachable when no phone
+        is registered there, Conflict when the id is in use.
         """
         channel_id = id or new_id("ch")
         query: Query = {
@@ -102,7 +102,12 @@ class Channel:
             "formats": ",".join(formats) if formats else None,
         }
         body = {"variables": dict(variables)} if variables else None
-        raw = await ari.request("POST", f"channels/{segment(channel_id)}", query=query, body=body)
+        try:
+            raw = await ari.request("POST", f"channels/{segment(channel_id)}", query=query, body=body)
+        except AriError as error:
+            if error.status == 500 and error.reason == "Allocation failed":
+                raise Unreachable("no phone is registered there", status=500, request="originate") from error
+            raise
         return cls.from_snapshot(ari, parse_channel(raw), app_args)
 
     def events(self) -> EventStream:

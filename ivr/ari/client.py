@@ -69,10 +69,7 @@ EVENTS = (
     "ChannelTalkingFinished",
     "ChannelTalkingStarted",
     "ChannelTransfer",
-    "ContactStatusChange",
     "Dial",
-    "EndpointStateChange",
-    "PeerStatusChange",
     "PlaybackFinished",
     "RecordingFailed",
     "RecordingFinished",
@@ -81,6 +78,8 @@ EVENTS = (
     "StasisStart",
 )
 """The events Asterisk sends us; the others cost a third of our CPU and nobody looks at them."""
+
+PHONE_EVENTS = ("ContactStatusChange", "EndpointStateChange", "PeerStatusChange")
 
 BACK_OFF_S = (0.05, 2.0)
 CONNECT_TIMEOUT_S = 5.0
@@ -104,9 +103,8 @@ def new_id(prefix: str) -> str:
 class AriSettings:
     """Where ARI is and what we want of it.
 
-    `url` is the base address without a path. `events` are the event types to be sent. `subscriptions` are
-    event sources beyond our own channels and bridges; "endpoint:PJSIP" tells when phones come and go, at the price
-    of hearing every event of a PJSIP channel twice, keys included.
+    `url` is the base address without a path. `events` are the event types to be sent about our channels and
+    bridges. `phones` are the event sources that tell when phones come and go.
     """
 
     url: str
@@ -114,9 +112,18 @@ class AriSettings:
     password: str
     app: str = "switchboard"
     events: tuple[str, ...] = EVENTS
-    subscriptions: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ("endpoint:PJSIP",)
     request_timeout_s: float = 5.0
     queue_limit: int = 1000
+
+    @property
+    def phones_app(self) -> str:
+        """The second application on the same socket, which hears of phones.
+
+        Were the first to subscribe to endpoints, each event of their channels would come twice: a key pressed
+        once would count twice.
+        """
+        return f"{self.app}-phones"
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +240,7 @@ class Ari:
         self._in_flight: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._callbacks: dict[type[Event], tuple[Callable[[Any], None], ...]] = {}
         self._echo = asyncio.Event()
+        self._silent: set[str] = set()  # the applications an echo is awaited from
         self._followers: dict[str, list[Follower]] = {}
         self._followed: dict[Follower, list[str]] = {}
 
@@ -430,7 +438,9 @@ class Ari:
         if isinstance(event, ApplicationReplaced):
             self._stand_down()
         elif isinstance(event, ChannelUserevent) and event.eventname == ECHO_EVENT:
-            self._echo.set()
+            self._silent.discard(event.application)
+            if not self._silent:
+                self._echo.set()
 
     def _end_followers(self, error: IvrError) -> None:
         for follower in list(self._followed):
@@ -473,7 +483,7 @@ class Ari:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             socket = await self._http.ws_connect(
                 f"{self.settings.url}/ari/events",
-                params={"app": self.settings.app},
+                params={"app": f"{self.settings.app},{self.settings.phones_app}"},
                 heartbeat=HEARTBEAT_S,
                 max_msg_size=MAX_FRAME_BYTES,
                 compress=0,
@@ -535,18 +545,20 @@ class Ari:
             await asyncio.gather(callbacks, return_exceptions=True)
 
     async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> Reconciled:
-        """Filter, subscriptions, and what exists now."""
+        """Say what we want to be told of, and ask what exists now."""
 
         async def ask(method: str, path: str, query: Query | None = None, body: Any = None) -> Any:
             return await self._ask(socket, method, path, query, body, self.settings.request_timeout_s)
 
-        application = f"applications/{segment(self.settings.app)}"
-        # Without RESTResponse in the list, Asterisk would filter out its own answers, the one to this first.
-        names = {"RESTResponse", "ApplicationReplaced", "ChannelUserevent", *self.settings.events}
-        allowed = [{"type": name} for name in sorted(names)]
-        await ask("PUT", f"{application}/eventFilter", body={"allowed": allowed})
-        for source in self.settings.subscriptions:
-            await ask("POST", f"{application}/subscription", {"eventSource": source})
+        wanted = {self.settings.app: self.settings.events, self.settings.phones_app: PHONE_EVENTS}
+        for app, events in wanted.items():
+            # Without RESTResponse Asterisk would filter out its own answers, the one to this first.
+            names = {"RESTResponse", "ApplicationReplaced", "ChannelUserevent", *events}
+            allowed = [{"type": name} for name in sorted(names)]
+            await ask("PUT", f"applications/{segment(app)}/eventFilter", body={"allowed": allowed})
+        for source in self.settings.phones:
+            path = f"applications/{segment(self.settings.phones_app)}/subscription"
+            await ask("POST", path, {"eventSource": source})
         info = await ask("GET", "asterisk/info", {"only": "status"})
         channels = [parse_channel(raw) for raw in await ask("GET", "channels")]
         bridges = [parse_bridge(raw) for raw in await ask("GET", "bridges")]
@@ -569,13 +581,15 @@ class Ari:
 
     async def _listen_for_echo(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Send ourselves events through Asterisk; return, the socket closed, when one does not come back."""
-        query = {"application": self.settings.app}
+        apps = {self.settings.app, self.settings.phones_app}
         for pause in itertools.chain(ECHO_AFTER_S, itertools.repeat(ECHO_EVERY_S)):
             await asyncio.sleep(pause)
+            self._silent = set(apps)
             self._echo.clear()
+            path, patience = f"events/user/{ECHO_EVENT}", self.settings.request_timeout_s
             try:
-                path = f"events/user/{ECHO_EVENT}"
-                await self._ask(socket, "POST", path, query, None, self.settings.request_timeout_s)
+                for app in apps:
+                    await self._ask(socket, "POST", path, {"application": app}, None, patience)
                 async with asyncio.timeout(ECHO_TIMEOUT_S):
                     await self._echo.wait()
                 self.heard = True

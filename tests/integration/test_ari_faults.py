@@ -114,7 +114,7 @@ async def test_requests_in_flight_fail_when_asterisk_dies(asterisk: AsteriskServ
         assert server.pid is not None
         os.kill(server.pid, signal.SIGSTOP)
         asking = asyncio.gather(*(ari.request("GET", "channels") for _ in range(5)), return_exceptions=True)
-        await until(lambda: len(ari._in_flight) == 5)
+        await until(lambda: len(ari._in_flight) >= 5)
         os.kill(server.pid, signal.SIGKILL)
         codes = {getattr(answer, "code", None) for answer in await asyncio.wait_for(asking, 5)}
         assert codes == {"ari.disconnected"}
