@@ -291,7 +291,8 @@ class Engine:
         while True:
             try:
                 name = f"{step}_{wire.VERSION}"
-                return await self._redis.execute_command("FCALL", name, 1, self._tag, now_ms, *args)
+                async with asyncio.timeout(_ANSWER_S):
+                    return await self._redis.execute_command("FCALL", name, 1, self._tag, now_ms, *args)
             except AWAY as error:
                 cause: Exception = error
             except ResponseError as error:
@@ -309,8 +310,9 @@ class Engine:
     async def _load(self) -> None:
         """Bring the library. The same text under the same name from any number of nodes is one library."""
         try:
-            await self._redis.execute_command("FUNCTION", "LOAD", "REPLACE", wire.LIBRARY_CODE)
-            await self._forget_old_libraries()
+            async with asyncio.timeout(_ANSWER_S):
+                await self._redis.execute_command("FUNCTION", "LOAD", "REPLACE", wire.LIBRARY_CODE)
+                await self._forget_old_libraries()
             log.info("routing.library_loaded", library=wire.LIBRARY)
         except AWAY:
             log.warning("routing.library_not_loaded", library=wire.LIBRARY)
@@ -329,12 +331,13 @@ class Engine:
 
 
 def _client(url: str, *, connections: int) -> Redis:
-    # Repeating is this package's own decision, made where the meaning of a step is known.
+    # Repeating is this package's own decision, made where the meaning of a step is known. So are the timeouts: a
+    # socket_timeout would go through asyncio.wait_for, which in Python 3.11 can swallow a cancellation.
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
         timeout=_ANSWER_S,
-        socket_timeout=_ANSWER_S,
+        socket_timeout=None,
         socket_connect_timeout=_ANSWER_S,
         decode_responses=True,
         protocol=2,

@@ -21,6 +21,7 @@ from routing.model import Change
 log = structlog.get_logger(__name__)
 
 _BLOCK_MS = 1_000
+_ANSWER_S = 3.0
 _COUNT = 500
 _BACK_OFF_S = (0.02, 1.0)
 
@@ -47,12 +48,16 @@ class ChangeReader:
         try:
             while True:
                 try:
-                    reset = await self._attach(after)
-                    if reset:
-                        yield await self._reset(reset)
+                    async with asyncio.timeout(_ANSWER_S):
+                        reset = await self._attach(after)
+                        first = [await self._reset(reset)] if reset else []
+                    for change in first:
+                        yield change
                     delay = _BACK_OFF_S[0]
                     while True:
-                        for change in await self._read():
+                        async with asyncio.timeout(_ANSWER_S):
+                            changes = await self._read()
+                        for change in changes:
                             yield change
                 except (RedisConnectionError, RedisTimeoutError, OSError, ResponseError) as error:
                     log.info("routing.stream_away", error=type(error).__name__, again_in_s=delay)
