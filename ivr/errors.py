@@ -11,6 +11,10 @@
     |   |   +-- StoodDown        another process took the application over: this client stays silent
     |   +-- Refused              401, 403: wrong name or password for ARI
     +-- Overflowed               a follower read too slowly and its queue is full
+    +-- CallerLeft               the caller hung up; ends the call's coroutine wherever it is
+    +-- LegFailed                a volunteer's phone did not come to the talk
+    +-- RecordingFailed          nothing is being recorded, or nothing was
+    +-- HotlineInvalid           hotline files with mistakes, all of them named
     +-- UnfitName                an agent id or a password that no phone may have
     +-- ServerError
         +-- AsteriskMissing      no Asterisk is installed and none can be fetched here
@@ -84,6 +88,40 @@ class Overflowed(IvrError):
 
 class UnfitName(IvrError):
     code = "softphone.unfit_name"
+
+
+class CallerLeft(IvrError):
+    """`cause` is Asterisk's hang-up cause (Q.850), 0 when unknown."""
+
+    code = "call.caller_left"
+
+    def __init__(self, cause: int) -> None:
+        super().__init__(f"the caller hung up (cause {cause})")
+        self.cause = cause
+
+
+class LegFailed(IvrError):
+    """`cause` is Asterisk's hang-up cause (Q.850), 0 when there was none."""
+
+    code = "call.leg_failed"
+
+    def __init__(self, cause: int, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+
+class RecordingFailed(IvrError):
+    code = "call.recording_failed"
+
+
+class HotlineInvalid(IvrError):
+    """`problems` has one line for each mistake, with file and field."""
+
+    code = "hotline.invalid"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 class ServerError(IvrError):

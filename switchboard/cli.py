@@ -20,7 +20,9 @@ from rich.table import Table
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The 12348 switchboard.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The 12348 switchboard."
+)
 out = Console()
 
 

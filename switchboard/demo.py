@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import structlog
-from ivr.ari.channel import Channel
 
+from ivr.ari.channel import Channel
 from ivr.call import Line
 from ivr.errors import AriError
 from ivr.prompts.texts import Demonstration
@@ -113,7 +113,7 @@ class SimulatedVolunteer:
         self._desk = await self._house.desks.sign_in(
             self._volunteer.id,
             f"demo-{self._volunteer.id}",
-            "simulated",
+            "sip",
             endpoint=f"Local/{self._volunteer.id}@demo-agent/n",
         )
         self._desk.send = self._hear

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ivr.softphones import Kind
 from routing.errors import RoutingError
 from routing.model import Change, Seat
 from switchboard.times import now_ms
@@ -77,7 +78,7 @@ class Desk:
         self.reservation: dict[str, Any] | None = None
         self.contact: dict[str, Any] | None = None
         self.socket: DeskSocket | None = None
-        self.phone = "browser"
+        self.phone: Kind = "browser"
         self.password = ""
         self.back_to_ready = False
         self._queue: dict[str, Any] = {}

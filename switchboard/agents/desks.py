@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ivr.errors import AriError
-from ivr.softphones import provision, remove
+from ivr.softphones import Kind, dial_string, provision, remove
 from routing.errors import RoutingError
 from routing.model import Change
 from switchboard.agents.desk import Desk
@@ -57,7 +57,7 @@ class Desks:
     def all(self) -> list[Desk]:
         return list(self._desks.values())
 
-    async def sign_in(self, agent_id: str, desk_id: str, phone: str, *, endpoint: str | None = None) -> Desk:
+    async def sign_in(self, agent_id: str, desk_id: str, phone: Kind, *, endpoint: str | None = None) -> Desk:
         """The desk of this volunteer, new or the same again. A phone is provisioned with a password made anew."""
         house = self._house
         agent = await house.records.agent(agent_id)
@@ -67,7 +67,7 @@ class Desks:
             task.cancel()
         desk = self._desks.get(agent_id)
         if desk is None:
-            desk = self._desks[agent_id] = Desk(house, agent, desk_id, endpoint or f"PJSIP/{agent_id}")
+            desk = self._desks[agent_id] = Desk(house, agent, desk_id, endpoint or dial_string(agent_id))
             await self._occupy(desk)
         desk.id = desk_id
         if endpoint is None:
