@@ -85,10 +85,10 @@ async def test_a_pushed_phone_registers_though_the_trunk_has_the_same_address(
 ) -> None:
     await softphones.provision(ari, "v001", "right", kind="sip")
     await run_sipp(asterisk, "register_refused", user="v001", password="wrong")
-    await run_sipp(asterisk, "register", user="v001", password="right")
+    await run_sipp(asterisk, "register_phone", user="v001", password="right")
     await softphones.provision(ari, "v001", "changed", kind="sip")
     await run_sipp(asterisk, "register_refused", user="v001", password="right")
-    await run_sipp(asterisk, "register", user="v001", password="changed")
+    await run_sipp(asterisk, "register_phone", user="v001", password="changed")
     assert await softphones.remove(ari, "v001")
     assert not await softphones.remove(ari, "v001")
     assert not await softphones.online(ari, "v001")
