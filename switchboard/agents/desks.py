@@ -69,11 +69,12 @@ class Desks:
         if desk is None:
             desk = self._desks[agent_id] = Desk(house, agent, desk_id, endpoint or dial_string(agent_id))
             await self._occupy(desk)
-        desk.id = desk_id
-        if endpoint is None:
+        another = not desk.password or (desk.id, desk.phone) != (desk_id, phone)
+        if endpoint is None and another:
             desk.phone = phone
             desk.password = secrets.token_urlsafe(18)
             await self.provision(desk)
+        desk.id = desk_id
         if desk.back_to_ready or desk.state["reason"] in RETURNING:
             desk.back_to_ready = False
             await self.ready(desk)

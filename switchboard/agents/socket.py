@@ -64,7 +64,7 @@ class DeskSocket:
         desk.send = self.push
         writer = asyncio.create_task(self._write(), name="desk writer")
         self.push(_welcome(self._house, desk))
-        if desk.contact and not hello.in_call:
+        if desk.contact and desk.phone == "browser" and not hello.in_call:
             self._house.ring_again(desk.contact["id"])
         try:
             await self._read(desk)

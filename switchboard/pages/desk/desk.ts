@@ -125,6 +125,7 @@ export function useDesk() {
     link.value = new DeskLink({
       desk,
       phone: kind.value,
+      inCall: () => phone.view.session !== 'none',
       onFrame: take,
       onState: (state, code) => {
         network.value = state

@@ -28,6 +28,8 @@ interface Pending {
 export interface DeskLinkOptions {
   desk: string
   phone: PhoneKind
+  /** Whether this page's phone has a call up right now; after a reload it has none and wants to be rung again. */
+  inCall?: () => boolean
   onFrame: (frame: DeskFrame) => void
   onState: (state: LinkState, closeCode: number | null) => void
   onUnreachable?: () => void
@@ -94,7 +96,14 @@ export class DeskLink {
   }
 
   private hello(): object {
-    return { type: 'hello', protocol: PROTOCOL, desk: this.options.desk, phone: this.phone, takeover: this.takeover }
+    return {
+      type: 'hello',
+      protocol: PROTOCOL,
+      desk: this.options.desk,
+      phone: this.phone,
+      takeover: this.takeover,
+      in_call: this.options.inCall?.() ?? false,
+    }
   }
 
   private take(frame: DeskFrame): void {

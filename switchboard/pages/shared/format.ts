@@ -27,9 +27,9 @@ export function percent(part: number, whole: number): string {
   return `${value >= 99.95 || value === 0 ? value.toFixed(0) : value.toFixed(1)}%`
 }
 
-/** `14:05:09` in this computer's time zone. */
+/** `14:05:09` in China, wherever this computer stands: the hotline's day begins and ends there. */
 export function clockTime(ms: number): string {
-  return new Date(ms).toLocaleTimeString('zh-CN', { hourCycle: 'h23' })
+  return new Date(ms).toLocaleTimeString('zh-CN', { hourCycle: 'h23', timeZone: 'Asia/Shanghai' })
 }
 
 /** `08:30`. */

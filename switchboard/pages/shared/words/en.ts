@@ -32,8 +32,8 @@ export const en: typeof zh = {
     mediator: 'Mediator',
     expert: 'Judicial expert',
     appraiser: 'Judicial expert',
-    legal_aid: 'Legal-aid worker',
-    correction: 'Community rectification worker',
+    legal_aid_worker: 'Legal-aid worker',
+    rectification_worker: 'Community rectification worker',
   },
   callerLanguage: {
     zh: 'Mandarin',

@@ -32,8 +32,8 @@ export const zh = {
     mediator: '人民调解员',
     expert: '司法鉴定人',
     appraiser: '司法鉴定人',
-    legal_aid: '法律援助人员',
-    correction: '社区矫正人员',
+    legal_aid_worker: '法律援助人员',
+    rectification_worker: '社区矫正人员',
   },
   callerLanguage: {
     zh: '普通话',
