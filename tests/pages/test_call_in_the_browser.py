@@ -81,7 +81,7 @@ async def test_a_caller_reaches_a_volunteer_in_the_browser_and_the_board_shows_i
         await caller.rtp.press("2")
         await expect(at(board, "stage-waiting")).to_contain_text("138 **** 8000")
 
-        await ready(desk)
+        await at(desk, "set-up-ready").click()
         await expect(at(desk, "incoming")).to_be_visible()
         await expect(at(desk, "matter")).to_contain_text("劳动")
         await at(desk, "accept").click()
