@@ -407,9 +407,10 @@ class Ari:
     def _read(self, text: str) -> None:
         try:
             self._take(text)
-        except Exception:
-            # Whatever is odd about one frame, the reading goes on.
-            log.exception("ari.frame_failed")
+        except Exception as error:
+            # Whatever is odd about one frame, the reading goes on. It may hold a caller's number: it is not
+            # logged.
+            log.error("ari.frame_failed", why=type(error).__name__)
 
     def _take(self, text: str) -> None:
         frame = json.loads(text)

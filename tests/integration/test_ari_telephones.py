@@ -12,7 +12,7 @@ from ivr import softphones
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, new_id
 from ivr.ari.events import ChannelDestroyed, ChannelDtmfReceived, EndpointStateChange, StasisEnd, StasisStart
-from ivr.errors import UnfitName, Unreachable
+from ivr.errors import Unreachable
 from ivr.server.process import AsteriskServer
 from tests.support.asterisk import SOUNDS_MS, until
 from tests.support.calls import connected, next_of
@@ -153,11 +153,3 @@ async def test_calling_a_phone_that_is_not_there_is_an_error_at_once(ari: Ari) -
     assert await softphones.remove(ari, "v005")
     with pytest.raises(Unreachable):
         await Channel.originate(ari, softphones.dial_string("v005"))
-
-
-@pytest.mark.parametrize(
-    "name", ["trunk", "13800138000", "V001", "a/b", "a;b", "", "a" * 41, "a@trunk", "a\n"]
-)
-async def test_no_phone_may_be_named_so_that_it_could_be_taken_for_another(ari: Ari, name: str) -> None:
-    with pytest.raises(UnfitName):
-        await softphones.provision(ari, name, "right")
