@@ -14,8 +14,8 @@ What Asterisk does to a client that must be lived with (all measured):
   callbacks are plain functions, queues are bounded, and who reads too slowly loses the queue and not the
   switchboard.
 - Asterisk closes an old socket of ours in its own time, and when the new one was quicker it may switch our
-  application off with a healthy socket ("Stasis app not active"; one quick reconnect in 80). So we send
-  ourselves a user event through Asterisk every second or two: no echo, new socket.
+  application off with a healthy socket ("Stasis app not active"; up to 9 of 150 reconnects within a
+  millisecond). So we send ourselves a user event through Asterisk every second or two: no echo, new socket.
 - A second client with our application's name makes this one deaf. It then stands down for good: two
   switchboards that took turns would each lose half of the calls.
 """
@@ -81,6 +81,7 @@ PHONE_EVENTS = ("ContactStatusChange", "EndpointStateChange", "PeerStatusChange"
 
 BACK_OFF_S = (0.05, 2.0)
 CONNECT_TIMEOUT_S = 5.0
+GREETING_TIMEOUT_S = 2.0
 HEARTBEAT_S = 5.0
 HTTP_CONNECTIONS = 64
 ECHO_EVENT = "switchboard-echo"
@@ -445,7 +446,7 @@ class Ari:
         """Say what we want to be told of, and ask what exists now."""
 
         async def ask(method: str, path: str, query: Query | None = None, body: Any = None) -> Any:
-            return await self._ask(socket, method, path, query, body, self.settings.request_timeout_s)
+            return await self._ask(socket, method, path, query, body, GREETING_TIMEOUT_S)
 
         wanted = {self.settings.app: self.settings.events, self.settings.phones_app: PHONE_EVENTS}
         for app, events in wanted.items():
