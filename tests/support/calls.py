@@ -26,7 +26,7 @@ async def connected(server: AsteriskServer, app: str = "switchboard") -> AsyncIt
     """A connected client. At the end no channel and no bridge is left, and no event was unknown."""
     unknown: list[str] = []
     async with Ari(settings_for(server, app)) as ari:
-        await until(lambda: ari.connected and ari.heard)
+        await until(lambda: ari.connected and ari.heard, 15)
         ari.on(UnknownEvent, lambda event: unknown.append(event.type))
         try:
             yield ari
