@@ -87,7 +87,8 @@ class Channel:
 
         Returns while it still rings: follow `id` first, then StasisStart says it answered, ChannelDestroyed
         (with `cause`: 17 busy, 19 no answer, 21 rejected) that it did not. Give `originator` (the caller's
-        channel id) or `formats`, never both; with the first both legs keep one codec. Nothing in `endpoint`
+        channel id) or `formats`, never both; with the first both legs keep one codec. A Local
+        channel with neither runs at 192 kHz. Nothing in `endpoint`
         may come from outside: build it from an allow-list. Raises Unreachable when no phone
         is registered there, Conflict when the id is in use.
         """

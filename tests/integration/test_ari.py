@@ -225,8 +225,7 @@ async def test_nothing_follows_a_prompt_that_has_ended(ari: Ari) -> None:
         await far.hangup()
         await next_of(events, ChannelDestroyed)
     await (await near.play("sound:zh/tone")).finished()
-    assert ari._followed == {}
-    assert ari._followers == {}
+    assert len(ari._followers) == 0
 
 
 async def test_what_waits_for_one_channel_does_not_hold_up_the_others(ari: Ari) -> None:
@@ -357,7 +356,7 @@ async def test_two_snoops_record_each_party_in_a_file_of_its_own(ari: Ari, aster
     recordings = asterisk.settings.recordings_dir
     length, level = seconds_and_level(recordings / f"{names['in']}.wav")
     assert length == pytest.approx(SOUNDS_MS["second"] / 1000, abs=0.2)
-    assert level > 2000
+    assert level > 7000
     length_of_other, level = seconds_and_level(recordings / f"{names['out']}.wav")
     assert length_of_other == pytest.approx(length, abs=0.1)
     assert level < 100

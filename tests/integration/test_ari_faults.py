@@ -164,3 +164,14 @@ async def test_ringing_without_an_answer_is_told_with_its_cause(asterisk: Asteri
             )
             await next_of(events, ChannelStateChange, lambda event: event.channel.state == "Ringing")
             assert (await next_of(events, ChannelDestroyed)).cause in (0, 16, 19)
+
+
+async def test_a_call_given_back_to_the_dialplan_hears_the_same_words(asterisk: AsteriskServer) -> None:
+    away = asterisk.settings.recordings_dir / "away"
+    async with connected(asterisk) as ari:
+        far, near = await local_call(ari)
+        before = set(away.iterdir())
+        assert await near.continue_in_dialplan("away")
+        await until(lambda: set(away.iterdir()) - before)
+        assert await far.hangup()
+        assert not await near.continue_in_dialplan("away")

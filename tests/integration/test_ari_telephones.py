@@ -12,9 +12,10 @@ from ivr import softphones
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, new_id
 from ivr.ari.events import ChannelDestroyed, ChannelDtmfReceived, EndpointStateChange, StasisEnd, StasisStart
-from ivr.errors import UnfitName, Unreachable
+from ivr.errors import Unreachable
+from ivr.server.config import ServerOptions
 from ivr.server.process import AsteriskServer
-from tests.support.asterisk import SOUNDS_MS, until
+from tests.support.asterisk import SOUNDS_MS, own_asterisk, until
 from tests.support.calls import connected, next_of
 from tests.support.telephones import BrowserPhone, DeskPhone, Sound, free_udp_port, run_sipp, sipp
 
@@ -155,9 +156,8 @@ async def test_calling_a_phone_that_is_not_there_is_an_error_at_once(ari: Ari) -
         await Channel.originate(ari, softphones.dial_string("v005"))
 
 
-@pytest.mark.parametrize(
-    "name", ["trunk", "13800138000", "V001", "a/b", "a;b", "", "a" * 41, "a@trunk", "a\n"]
-)
-async def test_no_phone_may_be_named_so_that_it_could_be_taken_for_another(ari: Ari, name: str) -> None:
-    with pytest.raises(UnfitName):
-        await softphones.provision(ari, name, "right")
+async def test_with_the_words_missing_too_a_caller_hears_a_tone_and_never_silence() -> None:
+    options = ServerOptions(away_prompt="nobody-recorded-this")
+    async with own_asterisk(options) as server, Sound.open() as sound:  # noqa: SIM117 - reads in its order
+        async with sipp(server, "call", dialled="12348", caller="13900139000", rtp=sound.port):
+            await until(lambda: sound.loud > 2000)

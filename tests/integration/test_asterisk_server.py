@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -13,9 +14,21 @@ import pytest
 
 from ivr.ari.client import probe
 from ivr.errors import AsteriskFailed, PortTaken, Refused
+from ivr.server import fetch, process
 from ivr.server.config import ServerOptions
 from ivr.server.process import AsteriskServer
-from tests.support.asterisk import ARI_PASSWORD, ARI_USER, ROOT, new_server, own_asterisk, short_folder, until
+from tests.support.asterisk import (
+    ARI_PASSWORD,
+    ARI_USER,
+    CACHE,
+    ROOT,
+    home,
+    new_server,
+    own_asterisk,
+    short_folder,
+    until,
+)
+from tests.support.calls import connected, local_call
 
 
 def alive(pid: int) -> bool:
@@ -147,3 +160,36 @@ async def test_an_asterisk_that_cannot_start_says_why() -> None:
         with pytest.raises(AsteriskFailed):
             await server.start()
         assert server.pid is None
+
+
+async def test_a_lost_tree_is_unpacked_again_without_the_network_and_only_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    home()  # fills the cache that is copied
+    with short_folder() as folder:
+        shutil.copytree(CACHE / "asterisk" / "packages", folder / "asterisk" / "packages")
+        shutil.copy(CACHE / "asterisk" / "stamp.json", folder / "asterisk")
+        monkeypatch.setattr(fetch, "_fetch", lambda *_: pytest.fail("the network was asked"))
+        told: list[str] = []
+        homes = await asyncio.gather(
+            *(fetch.find_or_fetch(folder, progress=lambda what, _: told.append(what)) for _ in range(3))
+        )
+        assert len(set(homes)) == 1
+        assert told.count("Asterisk is here") == 1
+        assert homes[0].version.startswith("22.")
+        assert fetch.missing_libraries(homes[0]) == set()
+
+
+async def test_a_log_that_has_grown_is_cut_and_asterisk_writes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "LOG_LIMIT_BYTES", 1000)
+    monkeypatch.setattr(process, "LOG_CHECK_S", 0.01)
+    async with own_asterisk() as server:
+        log = server.settings.run_dir / "log" / "messages"
+        with log.open("a") as out:
+            out.write("x" * 5000)
+        await until(lambda: log.stat().st_size < 1000)
+        async with connected(server) as ari:
+            _, near = await local_call(ari)
+            assert await (await near.play("sound:zh/nobody-recorded-this")).finished() == "failed"
+        await until(lambda: "nobody-recorded-this" in log.read_text())
+        assert "\0" not in log.read_text()

@@ -26,7 +26,7 @@ async def connected(server: AsteriskServer, app: str = "switchboard") -> AsyncIt
     """A connected client. At the end no channel and no bridge is left, and no event was unknown."""
     unknown: list[str] = []
     async with Ari(settings_for(server, app)) as ari:
-        await until(lambda: ari.connected and ari.heard)
+        await until(lambda: ari.connected and ari.heard, 15)
         ari.on(UnknownEvent, lambda event: unknown.append(event.type))
         try:
             yield ari
@@ -61,7 +61,12 @@ async def local_call(ari: Ari, dialled: str = "12348", *, answer: bool = True) -
     near_id = far_id + ";2"
     with ari.follow(far_id, near_id) as events:
         far = await Channel.originate(
-            ari, f"Local/{dialled}@from-trunk", id=far_id, caller_id="<13800138000>", app_args=["far"]
+            ari,
+            f"Local/{dialled}@from-trunk",
+            id=far_id,
+            caller_id="<13800138000>",
+            app_args=["far"],
+            formats=["alaw"],
         )
         started = await next_of(events, StasisStart, lambda event: event.channel.id == near_id)
         near = Channel.from_start(ari, started)

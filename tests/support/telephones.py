@@ -62,9 +62,9 @@ async def sipp(
         await process.communicate()
 
 
-async def run_sipp(server: AsteriskServer, scenario: str, **keys: str) -> None:
+async def run_sipp(server: AsteriskServer, scenario: str, *, port: int | None = None, **keys: str) -> None:
     """Run the scenario to its end; AssertionError when something else came than it expects."""
-    async with sipp(server, scenario, **keys) as process, asyncio.timeout(25):
+    async with sipp(server, scenario, port=port, **keys) as process, asyncio.timeout(25):
         _, said = await process.communicate()
     assert process.returncode == 0, said.decode(errors="replace")[-2000:]
 

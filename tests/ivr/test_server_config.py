@@ -1,0 +1,142 @@
+"""Asterisk's configuration as it is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from ivr.errors import AsteriskFailed
+from ivr.server.config import ServerOptions, ServerPorts, ServerSettings, Trunk, modules_in_use, render, write
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServerSettings:
+    return ServerSettings(
+        run_dir=tmp_path / "run",
+        modules_dir=Path("/modules"),
+        data_dir=tmp_path / "data",
+        ports=ServerPorts(25060, 28088, 30000, 30199),
+        ari_user="switchboard",
+        ari_password="secret",
+        sounds_dir=tmp_path / "sounds",
+        recordings_dir=tmp_path / "recordings",
+    )
+
+
+def with_options(settings: ServerSettings, **options: object) -> ServerSettings:
+    return dataclasses.replace(settings, options=ServerOptions(**options))  # pyright: ignore[reportArgumentType]
+
+
+def lines(text: str) -> list[str]:
+    """Settings without comments."""
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(";")]
+
+
+def test_nothing_is_left_to_fill_in(settings: ServerSettings) -> None:
+    for name, text in render(settings).items():
+        assert "@{" not in text, name
+
+
+def test_the_house_rules_of_security_are_in_the_files(settings: ServerSettings) -> None:
+    files = {name: lines(text) for name, text in render(settings).items()}
+    assert "live_dangerously = no" in files["asterisk.conf"]
+    assert files["http.conf"].count("bindaddr = 127.0.0.1") == 1
+    assert "enable_static = no" in files["http.conf"]
+    assert "strictrtp = yes" in files["rtp.conf"]
+    assert "enabled = no" in files["manager.conf"]
+    assert "autoload = no" in files["modules.conf"]
+    assert "endpoint_identifier_order = auth_username,username,ip" in files["pjsip.conf"]
+    assert "taskprocessor_overload_trigger = pjsip_only" in files["pjsip.conf"]
+    assert "allow_transfer = no" in files["pjsip.conf"]
+    assert "identify_by = ip" in files["pjsip.conf"]
+    assert not [line for line in files["pjsip.conf"] if "anonymous" in line]
+    assert files["acl.conf"] == [
+        "[trunk]",
+        "deny = 0.0.0.0/0.0.0.0",
+        "deny = ::/0",
+        "permit = 127.0.0.1/32",
+    ]
+
+
+def test_every_stasis_has_words_behind_it(settings: ServerSettings) -> None:
+    dialplan = lines(render(settings)["extensions.conf"])
+    calls = [number for number, line in enumerate(dialplan) if "Stasis(" in line]
+    assert len(calls) == 1
+    for number in calls:
+        assert "STASISSTATUS" in dialplan[number + 1]
+        assert "Goto(away,s,1)" in dialplan[number + 2]
+
+
+def test_what_a_volunteers_phone_can_dial_is_nothing(settings: ServerSettings) -> None:
+    dialplan = lines(render(settings)["extensions.conf"])
+    here = dialplan.index("[agents-out]")
+    assert dialplan[here + 1].startswith("[")
+
+
+def test_a_trunk_elsewhere_may_call_and_be_called(settings: ServerSettings) -> None:
+    trunk = Trunk(match=("10.1.2.3/32", "10.1.2.4/32"), contact="sip:10.1.2.3:5060")
+    files = render(with_options(settings, trunk=trunk, bind="0.0.0.0", external_address="203.0.113.5"))  # noqa: S104
+    assert "match = 10.1.2.3/32\nmatch = 10.1.2.4/32" in files["pjsip.conf"]
+    assert "permit = 10.1.2.3/32\npermit = 10.1.2.4/32" in files["acl.conf"]
+    assert "127.0.0.1/32" not in files["acl.conf"]
+    assert "contact = sip:10.1.2.3:5060" in files["pjsip.conf"]
+    assert "external_media_address = 203.0.113.5" in files["pjsip.conf"]
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a;b", "a,b", "a]b", "", "a\0"])
+def test_a_value_that_would_break_out_of_its_line_is_refused(settings: ServerSettings, value: str) -> None:
+    with pytest.raises(AsteriskFailed):
+        render(dataclasses.replace(settings, ari_password=value))
+    with pytest.raises(AsteriskFailed):
+        render(with_options(settings, trunk=Trunk(match=(value,))))
+
+
+def test_extra_modules_files_and_dialplan_are_taken_up(settings: ServerSettings) -> None:
+    files = render(
+        with_options(
+            settings,
+            extra_modules=("app_queue.so",),
+            extra_files={"queues.conf": "[q]\n"},
+            extra_dialplan="[bench]\nexten => 1,1,Queue(q)",
+        )
+    )
+    assert "load = app_queue.so" in files["modules.conf"]
+    assert files["queues.conf"] == "[q]\n"
+    assert "Queue(q)" in files["extensions.conf"]
+
+
+def test_no_module_is_named_twice() -> None:
+    modules = modules_in_use(("app_queue.so",))
+    assert len(modules) == len(set(modules))
+    assert all(re.fullmatch(r"[a-z0-9_]+\.so", name) for name in modules)
+
+
+def test_only_the_owner_can_read_what_is_written(settings: ServerSettings) -> None:
+    write(settings)
+    stale = settings.run_dir / "etc" / "stale.conf"
+    stale.touch()
+    write(settings)
+    assert not stale.exists()
+    assert stat.S_IMODE(settings.run_dir.stat().st_mode) == 0o700
+    for file in (settings.run_dir / "etc").iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert (settings.run_dir / "spool" / "recording").resolve() == settings.recordings_dir
+    assert (settings.recordings_dir / "away").is_dir()
+
+
+def test_a_path_too_long_for_a_socket_is_refused_in_words(settings: ServerSettings) -> None:
+    with pytest.raises(AsteriskFailed, match="too long"):
+        write(dataclasses.replace(settings, run_dir=settings.run_dir / ("x" * 100)))
+
+
+def test_free_ports_do_not_overlap() -> None:
+    ports = ServerPorts.free()
+    assert len({ports.sip, ports.http}) == 2
+    assert min(ports.sip, ports.http, ports.rtp_first) > 20000
+    assert ports.rtp_last - ports.rtp_first == 399
+    assert ports.sip not in range(ports.rtp_first, ports.rtp_last + 1)
+    assert ports.http not in range(ports.rtp_first, ports.rtp_last + 1)
