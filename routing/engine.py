@@ -331,7 +331,7 @@ class Engine:
 
 
 def _client(url: str, *, connections: int) -> Redis:
-    # Repeating is this package's own decision, made where the meaning of a step is known. So are the timeouts: a
+    # Repeating is this package's own decision, made where the meaning of a step is known. So are timeouts: a
     # socket_timeout would go through asyncio.wait_for, which in Python 3.11 can swallow a cancellation.
     pool = BlockingConnectionPool.from_url(
         url,

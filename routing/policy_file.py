@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -127,7 +127,9 @@ def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
     """Check what was read from TOML. Raises PolicyError naming every fault."""
     problems: list[str] = []
     tables = ("rings", "languages", "priorities", "roles", "families", "matters", "weights")
-    general = _one(General, {key: raw[key] for key in raw if key not in tables}, "", problems)
+    settings = [setting.name for setting in fields(General)]
+    problems += [f"{key}: is not known" for key in raw if key not in tables and key not in settings]
+    general = _one(General, {key: raw[key] for key in settings if key in raw}, "", problems)
     weights = _one(Weights, raw.get("weights", {}), "weights", problems)
     rings = _many(Ring, raw, "rings", problems)
     languages = _many(Language, raw, "languages", problems)

@@ -1,0 +1,202 @@
+"""The policy file is checked as a whole, and what it says is what callers and volunteers get."""
+
+import copy
+import tomllib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from routing.errors import InvalidRouting, PolicyError
+from routing.model import LEASE_MS, Subscription, live_seat
+from routing.policy import Policy, Volunteer, parse_policy
+from routing.policy_file import DEFAULT_FILE
+from routing.twin import Twin
+
+POLICY = Policy.load()
+RAW = tomllib.loads(DEFAULT_FILE.read_text(encoding="utf-8"))
+ROLES = {role.id for role in POLICY.roles}
+
+
+def klasses(subscriptions: tuple[Subscription, ...]) -> list[str]:
+    return [sub.klass for sub in subscriptions]
+
+
+def test_the_matters_are_those_of_the_hotline() -> None:
+    assert {matter.id for matter in POLICY.matters} == {
+        *("marriage_family", "labour", "housing_land", "traffic_accident", "debt", "inheritance", "consumer"),
+        *("injury_medical", "product_quality", "contract", "criminal", "administrative_review", "minors"),
+        *(
+            "servicemen",
+            "notarization",
+            "mediation",
+            "legal_aid",
+            "judicial_appraisal",
+            "rectification_prison",
+        ),
+        *("law_inquiry", "service_complaint"),
+    }
+    assert {matter.role for matter in POLICY.matters} == ROLES
+
+
+def test_a_caller_who_presses_nothing_is_served_by_any_lawyer() -> None:
+    assert POLICY.default_matter.id == "law_inquiry"
+    newcomer = klasses(POLICY.subscriptions(Volunteer("v1", "lawyer")))
+    assert POLICY.entry("c1").steps[0].klass in newcomer
+    notary = klasses(POLICY.subscriptions(Volunteer("n1", "notary", {"notarization": 5})))
+    assert not {step.klass for step in POLICY.entry("c1").steps} & set(notary)
+
+
+def test_rings_open_strictest_first_at_their_times() -> None:
+    steps = POLICY.entry("c1", matter="labour", district="d7").steps
+    assert [(step.after_ms, step.klass) for step in steps] == [
+        (0, "lawyer|labour|zh|d7"),
+        (0, "lawyer|labour|zh"),
+        (10_000, "lawyer|family:work|zh"),
+        (20_000, "lawyer|*|zh"),
+    ]
+    english = POLICY.entry("c1", matter="labour", language="en").steps
+    assert [step.after_ms for step in english] == [0, 5_000, 10_000]
+
+
+def test_a_dialect_widens_to_mandarin_last() -> None:
+    steps = POLICY.entry("c1", matter="debt", language="local").steps
+    assert [step.klass for step in steps if step.after_ms < 40_000] == [
+        "lawyer|debt|local",
+        "lawyer|family:property|local",
+        "lawyer|*|local",
+    ]
+    assert steps[-1].klass == "lawyer|*|zh"
+
+
+def test_a_wish_for_somebody_comes_first_and_shifts_the_rest() -> None:
+    steps = POLICY.entry("c1", matter="debt", preferred="v7").steps
+    assert (steps[0].after_ms, steps[0].klass) == (0, "@v7")
+    assert [step.after_ms for step in steps[1:]] == [15_000, 25_000, 35_000]
+    assert "@v7" in klasses(POLICY.subscriptions(Volunteer("v7", "lawyer")))
+
+
+def test_priority_is_a_head_start_of_a_known_size() -> None:
+    assert [POLICY.entry("c1", priority=level).credit_ms for level in range(3)] == [0, 90_000, 180_000]
+    for unknown in (-1, 3):
+        with pytest.raises(InvalidRouting):
+            POLICY.entry("c1", priority=unknown)
+
+
+@pytest.mark.parametrize("wrong", [{"matter": "football"}, {"language": "xx"}, {"preferred": "no such id"}])
+def test_what_the_policy_does_not_know_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRouting):
+        POLICY.entry("c1", **wrong)
+
+
+def test_suspended_or_expired_volunteers_are_offered_nothing() -> None:
+    day = date(2026, 11, 22)
+    good = Volunteer("v1", "lawyer", {"labour": 3}, licence_until=day)
+    assert POLICY.subscriptions(good, today=day)
+    assert POLICY.subscriptions(good, today=date(2026, 11, 23)) == ()
+    assert POLICY.subscriptions(Volunteer("v1", "lawyer", {"labour": 3}, suspended=True)) == ()
+    assert POLICY.subscriptions(Volunteer("v1", "magician", {"labour": 3})) == ()
+
+
+def test_own_skill_goes_before_family_before_role_and_level_before_level() -> None:
+    subs = {
+        sub.klass: sub for sub in POLICY.subscriptions(Volunteer("v1", "lawyer", {"labour": 5, "debt": 2}))
+    }
+    own, lower = subs["lawyer|labour|zh"], subs["lawyer|debt|zh"]
+    assert own.bonus_ms > lower.bonus_ms > 0
+    assert subs["lawyer|family:work|zh"].bonus_ms == -120_000
+    assert subs["lawyer|*|zh"].bonus_ms == -480_000
+    assert own.cost_ms < lower.cost_ms, "the abler one is chosen first"
+
+
+def test_who_speaks_a_rare_language_is_kept_for_those_who_need_it() -> None:
+    one = Volunteer("v1", "lawyer", {"labour": 3})
+    two = Volunteer("v2", "lawyer", {"labour": 3}, ("zh", "en"))
+    cost = {v.agent_id: {s.klass: s.cost_ms for s in POLICY.subscriptions(v)} for v in (one, two)}
+    assert cost["v1"]["lawyer|labour|zh"] < cost["v2"]["lawyer|labour|zh"]
+    assert cost["v2"]["lawyer|labour|en"] < cost["v2"]["lawyer|labour|zh"]
+
+
+volunteers = st.builds(
+    Volunteer,
+    agent_id=st.just("v1"),
+    role=st.sampled_from(sorted(ROLES)),
+    skills=st.dictionaries(st.sampled_from([matter.id for matter in POLICY.matters]), st.integers(1, 5)),
+    languages=st.sampled_from([("zh",), ("zh", "en"), ("zh", "local"), ("en",), ("zh", "en", "local")]),
+    district=st.sampled_from([None, "d1", "d2"]),
+)
+
+
+@given(
+    volunteer=volunteers,
+    matter=st.sampled_from(POLICY.matters),
+    language=st.sampled_from(["zh", "en", "local"]),
+    district=st.sampled_from([None, "d1", "d2"]),
+)
+def test_the_role_never_relaxes_and_a_skill_is_always_found(
+    volunteer: Volunteer, matter: Any, language: str, district: str | None
+) -> None:
+    entry = POLICY.entry("c1", matter=matter.id, language=language, district=district, arrived_ms=1_000_000)
+    subscriptions = POLICY.subscriptions(volunteer)
+    shared = {step.klass for step in entry.steps} & set(klasses(subscriptions))
+    if volunteer.role != matter.role:
+        assert not shared
+    elif language in volunteer.languages and matter.id in volunteer.skills:
+        twin = Twin()
+        twin.ready(live_seat("v1"), subscriptions, now_ms=1_000_000)
+        met = twin.enter(entry, now_ms=1_000_000)
+        assert met
+        assert met.expires_ms == 1_000_000 + LEASE_MS
+
+
+def test_every_fault_of_a_file_is_named_at_once() -> None:
+    raw = copy.deepcopy(RAW)
+    raw["default_matter"] = "football"
+    raw["priority_credits_s"] = [0, 90, 30]
+    raw["surprise"] = True
+    raw["rings"][2]["fields"] = ["family", "language"]
+    raw["rings"][1]["after_s"] = 30
+    raw["languages"][1]["fallback"] = "klingon"
+    raw["languages"][2]["after_s"]["nowhere"] = 3
+    raw["matters"][0]["family"] = "nobody"
+    raw["matters"][1]["role"] = "magician"
+    raw["matters"][2]["id"] = "Not An Id"
+    raw["matters"][4]["id"] = raw["matters"][3]["id"]
+    raw["priorities"][0]["level"] = 9
+    del raw["weights"]["level_s"]
+    with pytest.raises(PolicyError) as caught:
+        parse_policy(raw)
+    text = "\n".join(caught.value.problems)
+    for named in (
+        "default_matter",
+        "priority_credits_s",
+        "surprise",
+        "rings[family]: the role never relaxes",
+        "languages[zh]: its rings do not open one after the other",
+        "klingon",
+        "nowhere",
+        "matters[marriage_family].family",
+        "matters[labour].role",
+        "matters[Not An Id].id",
+        "matters[traffic_accident]: the id is used twice",
+        "priorities[over_80].level",
+        "weights.level_s",
+    ):
+        assert named in text, named
+
+
+@pytest.mark.parametrize("text", ["default_matter = [", "", "\x00"])
+def test_a_file_that_is_no_policy_is_a_typed_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PolicyError):
+        Policy.load(path)
+    with pytest.raises(PolicyError):
+        Policy.load(tmp_path / "nowhere.toml")
+
+
+def test_counting_the_staff_of_a_matter_uses_its_classes() -> None:
+    assert POLICY.classes("labour") == ("lawyer|labour|zh", "lawyer|family:work|zh", "lawyer|*|zh")
