@@ -152,6 +152,17 @@ async def test_a_rejected_entry_goes_to_another_seat_and_not_back_for_a_minute(e
     assert third.entry == "c1"
 
 
+async def test_a_widening_search_looks_past_the_seat_that_gave_the_entry_back(engine: Engine) -> None:
+    await engine.ready("v1/live", LAWYER, now_ms=T)
+    first = await engine.enter(waiting("c1"), now_ms=T + 1)
+    assert first
+    await engine.reject(first.id, "conflict", "available", now_ms=T + 2)
+    await engine.ready("v2/live", OTHER, now_ms=T + 3)
+    await engine.tick(now_ms=T + 20_001)
+    reservation = (await engine.snapshot()).reservations[0]
+    assert (reservation.seat, reservation.ring) == ("v2/live", 3)
+
+
 async def test_an_accepted_contact_whose_leg_failed_returns_to_its_place(engine: Engine) -> None:
     await engine.ready("v1/live", LAWYER, now_ms=T)
     first = await engine.enter(waiting("c1", T), now_ms=T)
