@@ -24,6 +24,7 @@ from routing.policy import Policy
 from routing.server import RoutingServer
 from switchboard.config import Config
 from switchboard.contacts.arrivals import Arrivals
+from switchboard.contacts.away import take_messages_in
 from switchboard.demo import gentle_stream, load_demo
 from switchboard.errors import ConfigurationError, DataInUse
 from switchboard.health import check_health
@@ -133,6 +134,7 @@ async def _open_telephony(house: House, held: AsyncExitStack, progress: Progress
 
     ari.on_reconciled.append(reprovision)
     await held.enter_async_context(ari)
+    _run(held, take_messages_in(house), "messages")
     held.push_async_callback(arrivals.close)
     await ari.wait_connected(timeout=config.leg_ms / 1000)
 
@@ -160,7 +162,11 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         sounds_dir=SOUND,
         recordings_dir=house.recordings_spool,
         options=ServerOptions(
-            app=APPLICATION, bind=config.sip_host, trunk=Trunk(match=config.trunk_addresses)
+            app=APPLICATION,
+            bind=config.sip_host,
+            trunk=Trunk(match=config.trunk_addresses),
+            away_prompt="system_trouble_message",
+            thanks_prompt="message_saved",
         ),
     )
     await held.enter_async_context(server)

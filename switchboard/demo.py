@@ -183,6 +183,7 @@ async def demo_call(house: House, *, keys: str | None = None) -> str:
             id=line.channel.id,
             caller_id=f"<{caller.number}>",
             timeout_s=30,
+            formats=("alaw",),
             app_args=("demo",),
         )
     except AriError:
