@@ -127,8 +127,7 @@ class Agreement(RuleBasedStateMachine):
         elif how == "accept":
             self.agree(self.both("accept", number), "accept", number)
         elif how == "finish":
-            if number != NEVER:  # it would leave a mark, which the specification does not know
-                self.agree(self.both("finish", number, ms), "finish", number, ms)
+            self.agree(self.both("finish", number, ms), "finish", number, ms)
         else:
             ended, exclude = ("rejected", 60_000 if ms else 0) if how == "reject" else ("returned", 60_000)
             answer = self.both(how, number, "busy", to, exclude_ms=exclude)

@@ -272,8 +272,12 @@ class Specification:
 
     def finish(self, number: int, wrap_up_ms: int) -> bool:
         h = self.hold(number)
-        if h is None or h.how or not h.accepted:
-            return h is not None and h.how == "finished"
+        if h is None or h.how == "unknown":  # remembered, so that a late restore does not bring it to life
+            self.holds = [other for other in self.holds if other is not h]
+            self.holds.append(Hold(number, "", "", 0, how="unknown", ended=self.now))
+            return False
+        if h.how or not h.accepted:
+            return h.how == "finished"
         e, s = self.entry(h.entry), self.seat(h.seat)
         assert e
         assert s
