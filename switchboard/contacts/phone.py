@@ -162,10 +162,10 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
     house = contact.house
     with house.dispatch.inbox(contact) as inbox:
         contact.note("queued", entry=contact.id)
-        pending = await house.engine.enter(house.entry_of(contact))
-        if pending:
-            contact.reserved(pending.id, agent_of(pending.seat))
-        try:
+        try:  # a hang-up while entering counts too: the engine may have let the entry in already
+            pending = await house.engine.enter(house.entry_of(contact))
+            if pending:
+                contact.reserved(pending.id, agent_of(pending.seat))
             yield inbox
         except BaseException:
             await asyncio.shield(_leave_queue(contact, "caller_left"))
