@@ -18,6 +18,7 @@ from ivr.waiting import WaitingRoom
 from routing.engine import Engine
 from routing.model import Entry, KnownEntry, KnownSeat, Subscription
 from routing.policy import Policy, Volunteer
+from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
 from switchboard.config import Config
@@ -51,6 +52,7 @@ class House:
         self.records = records
         self.engine = engine
         self.policy = policy
+        self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._matters = {matter.id: matter for matter in policy.matters}
         self.hotlines = hotlines
         self.prompts = prompts
@@ -115,12 +117,17 @@ class House:
     def subscriptions_of(self, agent: AgentRow) -> tuple[Subscription, ...]:
         return self.policy.subscriptions(_volunteer(agent))
 
-    def serves(self, agent: AgentRow, matter: str | None, language: str) -> bool:
-        """Whether this volunteer could be offered such a contact in any ring."""
+    def serves(self, desk: Desk, matter: str | None, language: str) -> bool:
+        """Whether the volunteer at this desk could be offered such a contact in any ring."""
         if matter is None or matter not in self._matters:
             return False
-        classes = set(self.policy.classes(matter, language))
-        return any(subscription.klass in classes for subscription in self.subscriptions_of(agent))
+        return not desk.classes.isdisjoint(self._classes_of(matter, language))
+
+    def _classes_of(self, matter: str, language: str) -> tuple[str, ...]:
+        known = self._classes.get((matter, language))
+        if known is None:
+            known = self._classes[matter, language] = self.policy.classes(matter, language)
+        return known
 
     def entry_of(self, contact: Contact) -> Entry:
         matter = contact.matter or self.hotlines[contact.hotline].default_matter
@@ -146,7 +153,7 @@ class House:
         seats = [
             KnownSeat(
                 desk.seat,
-                self.subscriptions_of(desk.agent),
+                desk.subscriptions,
                 available=desk.state["name"] != "paused" and not self.desks.is_away(desk.agent.id),
                 reason=desk.state["reason"] or "",
             )

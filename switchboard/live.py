@@ -70,14 +70,14 @@ class Live:
 
     def staffed(self, matter: str | None, language: str) -> int:
         """How many signed-in volunteers could serve it (in their rings, sooner or later)."""
-        return sum(self._house.serves(desk.agent, matter, language) for desk in self._house.desks.all())
+        return sum(self._house.serves(desk, matter, language) for desk in self._house.desks.all())
 
     def queue_of(self, desk: Desk) -> dict[str, Any]:
         """How many wait in the matters that this volunteer serves, and since when the longest."""
         since = [
             contact.queued_ms or contact.arrived_ms
             for contact in self._contacts.values()
-            if contact.stage in WAITING and self._house.serves(desk.agent, contact.matter, contact.language)
+            if contact.stage in WAITING and self._house.serves(desk, contact.matter, contact.language)
         ]
         return {"waiting": len(since), "longest_since": min(since, default=None)}
 

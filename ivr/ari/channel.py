@@ -117,9 +117,9 @@ class Channel:
 
     # --- the call ------------------------------------------------------------------------------------------
 
-    async def answer(self) -> bool:
-        """Answer. Waits while the channel plays (before answering, that is: early media)."""
-        return await self._act("POST", "answer", aside=True)
+    async def answer(self, *, early_media: bool = False) -> bool:
+        """Answer. Say `early_media` when something plays already: then it waits for the end of that."""
+        return await self._act("POST", "answer", aside=early_media)
 
     async def hangup(self, cause: int | None = None) -> bool:
         """End it, with a Q.850 cause (16 normal, 17 busy, 21 rejected). False when it had ended."""

@@ -58,6 +58,7 @@ class PromptSet:
         self.ahead_last = series_last("ahead")
         self.minutes_last = series_last("minutes")
         self._refused: dict[Path, int] = {}
+        self._accepted: dict[Path, int] = {}
 
     @property
     def keys(self) -> frozenset[str]:
@@ -150,10 +151,14 @@ class PromptSet:
             return False
         if self._refused.get(path) == changed:
             return False
+        if self._accepted.get(path) == changed:
+            return True
         why = wav_problem(path)
         if why:
             self._refused[path] = changed
             log.warning("prompt_recording_refused", file=str(path), why=why)
+        else:
+            self._accepted[path] = changed
         return not why
 
 

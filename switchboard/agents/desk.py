@@ -6,6 +6,7 @@ comes twice changes nothing and is answered alike.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ class Desk:
 
     def __init__(self, house: House, agent: AgentRow, desk_id: str, endpoint: str) -> None:
         self.house = house
-        self.agent = agent
+        self.now_is(agent)
         self.id = desk_id
         self.endpoint = endpoint
         self.send: Callable[[dict[str, Any]], None] | None = None
@@ -85,6 +86,12 @@ class Desk:
         self._wrapped: str | None = None
         self._extended: set[str] = set()
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    def now_is(self, agent: AgentRow) -> None:
+        """The volunteer's row as it is today: skills, languages, licence."""
+        self.agent = agent
+        self.subscriptions = self.house.subscriptions_of(agent)
+        self.classes = frozenset(subscription.klass for subscription in self.subscriptions)
 
     @property
     def seat(self) -> str:
@@ -269,7 +276,7 @@ class Desk:
             raise Refused("not_yours")
         if command.disposition not in DISPOSITIONS or not self.house.knows_matter(command.matter):
             raise Refused("bad_outcome")
-        await self.house.records.append(
+        stored = self.house.records.append(
             contact["id"],
             "wrapped_up",
             at_ms=now_ms(),
@@ -281,10 +288,9 @@ class Desk:
         )
         self._wrapped = contact["id"]
         self._contact_gone()
-        if command.then == "ready":
-            await self.house.desks.ready(self)
-        else:
-            await self.house.engine.pause(self.seat, "break")
+        ready = command.then == "ready"
+        free = self.house.desks.ready(self) if ready else self.house.engine.pause(self.seat, "break")
+        await asyncio.gather(stored, free)  # the next caller does not wait for the disk, the answer does
 
     async def _extend(self, command: Command) -> None:
         contact = self._my_contact(command)

@@ -86,7 +86,7 @@ class Desks:
         house = self._house
         seat = await house.engine.find_seat(desk.seat)
         if seat is None or seat.state == "offline":
-            await house.engine.pause(desk.seat, "signed_in", house.subscriptions_of(desk.agent))
+            await house.engine.pause(desk.seat, "signed_in", desk.subscriptions)
         else:
             desk.adopt(seat)
 
@@ -102,8 +102,9 @@ class Desks:
 
     async def ready(self, desk: Desk) -> None:
         agent = await self._house.records.agent(desk.agent.id)
-        desk.agent = agent or desk.agent
-        await self._house.engine.ready(desk.seat, self._house.subscriptions_of(desk.agent))
+        if agent:
+            desk.now_is(agent)
+        await self._house.engine.ready(desk.seat, desk.subscriptions)
 
     async def socket_gone(self, desk: Desk) -> None:
         """The page is away: nobody is offered to an empty chair; a reload within a minute comes back to it all."""

