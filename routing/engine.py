@@ -284,11 +284,15 @@ class Engine:
     # -------------------------------------------------------------------------------------------- inside
 
     async def _call(self, step: str, *args: str | int, now_ms: int = 0) -> Any:
-        """One FCALL, repeated while the server is away, at most for the patience of this engine."""
+        """One FCALL, repeated while the server is away, at most for the patience of this engine.
+
+        It is tried twice at least: an answer may be late because this process itself stood still."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         delay = 0.02
+        attempts = 0
         while True:
+            attempts += 1
             try:
                 name = f"{step}_{wire.VERSION}"
                 async with asyncio.timeout(_ANSWER_S):
@@ -302,7 +306,7 @@ class Engine:
                     raise RoutingError(f"{step}: {error}") from error
                 cause = error
                 await self._load()
-            if loop.time() + delay > deadline:
+            if attempts > 1 and loop.time() + delay > deadline:
                 raise RoutingUnavailable(f"{step}: the routing server is away") from cause
             await asyncio.sleep(delay)
             delay = min(delay * 2, 0.3)

@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -522,6 +523,20 @@ async def test_a_server_that_stays_away_is_a_typed_error_within_the_patience(rou
     with pytest.raises(RoutingUnavailable):
         await Engine.connect(f"unix://{routing_dir}/nobody.sock", patience_ms=300)
     assert loop.time() - begin < 2
+
+
+async def test_a_process_that_stood_still_does_not_take_the_server_for_away(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("routing.engine._ANSWER_S", 0.1)
+    impatient = Engine(engine._url, shard=engine.shard, patience_ms=100)
+    async with impatient:
+        call = asyncio.create_task(impatient.enter(waiting("c1")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        time.sleep(0.3)  # noqa: ASYNC251 - the standstill itself
+        assert await call is None
+    assert await states(engine) == {"c1": "waiting"}
 
 
 async def test_keeping_time_goes_on_after_a_restart_of_the_server(
