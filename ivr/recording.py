@@ -78,6 +78,16 @@ async def _close(snoops: list[Channel], running: list[Recording]) -> None:
             await asyncio.gather(*(recording.finished() for recording in running))
 
 
+async def fetch_sides(ari: Ari, folder: Path, recording_id: str) -> None:
+    """Bring both sides over from an Asterisk on another machine into ``folder``; there they are removed."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    for side in SIDES:
+        name = f"{recording_id}-{side}"
+        sound = await ari.download(f"recordings/stored/{name}/file")
+        await asyncio.to_thread((folder / f"{name}.wav").write_bytes, sound)
+        await ari.request("DELETE", f"recordings/stored/{name}")
+
+
 def join(folder: Path, recording_id: str, target: Path) -> RecordingFile:
     """Join the two sides into ``target/<id>.wav``, read-only. Blocking: call it in a thread.
 

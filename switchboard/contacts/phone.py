@@ -22,7 +22,7 @@ from ivr.errors import AriError, LegFailed, RecordingFailed
 from ivr.hotline import Hotline
 from ivr.intake import announce, intake
 from ivr.prompt import say
-from ivr.recording import join, recorded
+from ivr.recording import fetch_sides, join, recorded
 from ivr.survey import farewell, survey
 from ivr.waiting import keep_informed
 from routing.engine import Engine
@@ -299,8 +299,10 @@ async def keep_recording(contact: Contact, recording: str) -> None:
     source = house.recordings_spool
     target: Path = house.config.data_dir / "recordings" / contact.id
     try:
+        if house.config.asterisk == "external":
+            await fetch_sides(house.require_ari(), source, recording)
         kept = await asyncio.to_thread(join, source, recording, target)
-    except (RecordingFailed, OSError) as error:
+    except (AriError, RecordingFailed, OSError) as error:
         log.error("recording not kept", contact=contact.id, error=type(error).__name__)
         _note_gap(contact, recording)
         return
