@@ -120,8 +120,8 @@ async def _open_telephony(house: House, held: AsyncExitStack, progress: Progress
     try:
         settings = await _asterisk(house, held, progress)
     except IvrError as error:
-        log.error("no telephony", error=error.code)
-        house.live.health("asterisk", False, "没有电话服务", str(error))
+        log.error("no telephony", error=error.code, what=str(error))
+        house.no_telephony = str(error)
         return
     ari = Ari(settings)
     house.use_ari(ari)

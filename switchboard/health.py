@@ -18,6 +18,8 @@ async def check_health(house: House) -> dict[str, tuple[bool, str, str]]:
     }
     if house.config.asterisk != "none":  # switched off is no fault
         parts["asterisk"] = _say(bool(house.ari and house.ari.connected), "电话")
+    if house.no_telephony:
+        parts["asterisk"] = (False, "没有电话服务，网页可用", house.no_telephony)
     return parts
 
 

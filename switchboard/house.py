@@ -64,6 +64,7 @@ class House:
         self.dispatch.listen(self.desks.take)
         self.dispatch.on_reset = lambda: self.background(self.restore_routing())
         self.recordings_spool: Path = config.run_dir / "recording"
+        self.no_telephony: str | None = None
         self._ari: Ari | None = None
         self._waiting_room: WaitingRoom | None = None
         self._background: set[asyncio.Task[Any]] = set()

@@ -127,11 +127,13 @@ class Live:
         self._house.board.set("figures/all", shown | since)
 
     def health(self, name: str, ok: bool, zh: str, en: str) -> None:
-        """The state of one part of the house; ``since`` moves only when it changes."""
+        """The state of one part of the house; ``since`` moves only when it begins or ceases to work."""
         key = f"health/{name}"
         before = self._house.board.get(key)
-        if before is None or before["ok"] != ok:
-            self._house.board.set(key, {"name": name, "ok": ok, "zh": zh, "en": en, "since": now_ms()})
+        if before and (before["ok"], before["zh"], before["en"]) == (ok, zh, en):
+            return
+        since = before["since"] if before and before["ok"] == ok else now_ms()
+        self._house.board.set(key, {"name": name, "ok": ok, "zh": zh, "en": en, "since": since})
 
 
 def _agent_row(desk: Desk) -> dict[str, Any]:
