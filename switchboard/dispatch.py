@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from routing.engine import Engine
-from routing.model import Change
+from routing.model import Change, agent_of
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
@@ -25,11 +25,6 @@ class Accepted:
 
     reservation: int
     agent: str
-
-
-def agent_of(seat: str) -> str:
-    """``v001/live`` is a seat of agent ``v001``."""
-    return seat.partition("/")[0]
 
 
 class Inbox:

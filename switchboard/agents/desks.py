@@ -11,9 +11,8 @@ import structlog
 from ivr.errors import AriError
 from ivr.softphones import Kind, dial_string, provision, remove
 from routing.errors import RoutingError
-from routing.model import Change
+from routing.model import Change, agent_of
 from switchboard.agents.desk import Desk
-from switchboard.dispatch import agent_of
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact

@@ -26,9 +26,9 @@ from ivr.recording import fetch_sides, join, recorded
 from ivr.survey import farewell, survey
 from ivr.waiting import keep_informed
 from routing.engine import Engine
-from routing.model import KnownEntry
+from routing.model import KnownEntry, agent_of
 from switchboard.contacts.contact import Contact, open_contact
-from switchboard.dispatch import Accepted, Inbox, agent_of
+from switchboard.dispatch import Accepted, Inbox
 from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
