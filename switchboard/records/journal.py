@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -19,13 +18,10 @@ from switchboard.records.database import Database
 from switchboard.records.events import MOST_EVENTS, ContactEvent
 from switchboard.records.fold import ContactRecord, fold, recording_of
 from switchboard.records.models import AgentState, ContactEventRow, ContactRow
+from switchboard.times import now_ms, steady_ms
 
 _KEPT_CONTACTS = 5_000
 _FRESH_MS = 2_000
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _machine_clock() -> str:
@@ -56,7 +52,7 @@ class Draft:
         cls, contact: str, kind: str, data: Mapping[str, object], key: str | None, at_ms: int | None
     ) -> Draft:
         """``at_ms`` of long ago (a report that came late) has no monotonic time; a fresh one has."""
-        now, tick = now_ms(), time.monotonic_ns() // 1_000_000
+        now, tick = now_ms(), steady_ms()
         at = now if at_ms is None else at_ms
         fresh = abs(now - at) < _FRESH_MS
         # A key of our own lets a commit whose answer was lost be repeated without doubling the event.

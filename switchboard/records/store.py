@@ -12,11 +12,12 @@ from switchboard.records.audit import Audit, AuditEntry
 from switchboard.records.database import Database
 from switchboard.records.events import ContactEvent, is_slug, is_text
 from switchboard.records.fold import ContactRecord, fold
-from switchboard.records.journal import Draft, Journal, StateDraft, events_of, now_ms, record_of
+from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
 from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
 from switchboard.records.queries import ContactQuery, Figures, Page
 from switchboard.records.writer import Writer
+from switchboard.times import now_ms
 
 AGENT_STATES = frozenset({"offline", "available", "reserved", "in_contact", "wrap_up", "paused"})
 

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import WSMsgType, web
 
 from switchboard.errors import Unavailable
+from switchboard.times import now_ms
 
 BAD_FRAME, NOT_SIGNED_IN, TOO_SLOW, GOING_AWAY, NORMAL = 4400, 4401, 4429, 1001, 1000
+
 
 BEAT_S = 1.0
 LOOK_AGAIN_S = 30.0
 SEND_S = 15.0
 CLOSE_S = 5.0
 MOST_WATCHERS = 500
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 class Watcher:
@@ -82,7 +79,7 @@ class LiveBoard:
         if len(self._watchers) >= MOST_WATCHERS:
             raise Unavailable
         items = ",".join(f"{_json(key)}:{text}" for key, text in self._published.items())
-        snapshot = f'{{"type":"snapshot","seq":{self.seq},"now":{_now_ms()},"items":{{{items}}}}}'
+        snapshot = f'{{"type":"snapshot","seq":{self.seq},"now":{now_ms()},"items":{{{items}}}}}'
         watcher = Watcher(self.seq, snapshot, self._room)
         self._watchers.add(watcher)
         return watcher
@@ -105,7 +102,7 @@ class LiveBoard:
             del self._published[key]
         self.seq += 1
         body = ",".join(f"{_json(key)}:{text}" for key, text in put.items())
-        frame = f'{{"type":"change","seq":{self.seq},"now":{_now_ms()},"set":{{{body}}},"del":{_json(gone)}}}'
+        frame = f'{{"type":"change","seq":{self.seq},"now":{now_ms()},"set":{{{body}}},"del":{_json(gone)}}}'
         for watcher in self._watchers:
             watcher.offer(self.seq, frame)
 
@@ -173,7 +170,7 @@ async def _show(
                     return NOT_SIGNED_IN
             if loop.time() >= next_beat:
                 next_beat = loop.time() + BEAT_S
-                await _send(socket, f'{{"type":"beat","seq":{seq},"now":{_now_ms()}}}')
+                await _send(socket, f'{{"type":"beat","seq":{seq},"now":{now_ms()}}}')
     except TimeoutError:
         return TOO_SLOW
     except ConnectionError:
