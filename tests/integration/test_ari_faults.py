@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from pathlib import Path
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, Reconciled
@@ -91,6 +92,12 @@ async def until_gone(ari: Ari, *channels: Channel) -> None:
                 pass
 
 
+def is_stopped(pid: int) -> bool:
+    """Every thread stands: the signal reaches a thread on another core only a moment after it was sent."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return all(thread.read_text().rpartition(")")[2].split()[0] == "T" for thread in threads)
+
+
 async def test_after_kill_9_of_asterisk_the_client_returns_and_says_it_was_restarted() -> None:
     async with own_asterisk() as server, connected(server) as ari:
         told: asyncio.Queue[Reconciled] = asyncio.Queue()
@@ -113,6 +120,7 @@ async def test_requests_in_flight_fail_when_asterisk_dies(asterisk: AsteriskServ
     async with own_asterisk() as server, connected(server) as ari:
         assert server.pid is not None
         os.kill(server.pid, signal.SIGSTOP)
+        await until(lambda: is_stopped(server.pid or 0))
         asking = asyncio.gather(*(ari.request("GET", "channels") for _ in range(5)), return_exceptions=True)
         await asyncio.sleep(
             0
