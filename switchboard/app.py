@@ -90,7 +90,7 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
     engine = await Engine.connect(url)
     held.push_async_callback(engine.close)
     prompts = PromptSet(overlay=config.prompt_overlay)
-    book = RuleBook(records, read_seeds(config), prompts.keys)
+    book = RuleBook(records, read_seeds(config), prompts.keys, config.time_zone)
     return House(
         config,
         records,

@@ -23,6 +23,7 @@ from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
+from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.health import check_health
 from switchboard.live import Live
@@ -116,6 +117,41 @@ class House:
             contact.agent_done = True
             await Channel(self.require_ari(), contact.leg).hangup()
 
+    def hand_over(self, contact_id: str, to: str, *, three_way: bool) -> str | None:
+        """The volunteer wants another hotline in the talk. Returns why not (a code of the desk's words), or None.
+
+        ``to`` is an id of the hotline's own list of transfers: nothing else can be asked for.
+        """
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.stage != "talking":
+            return "not_yours"
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        transfer = hotline.transfer(to) if hotline else None
+        if transfer is None:
+            return "no_such_hotline"
+        if contact.handing and contact.handing["state"] in ("ringing", "joined"):
+            return "third_party_here"
+        try:
+            contact.hand_overs.put_nowait(HandOver(transfer, three_way))
+        except asyncio.QueueFull:
+            return "third_party_here"
+        return None
+
+    async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
+        """Leave out what is said from now on, or record again; both sides hear it said. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.recording is None:
+            return "not_recorded"
+        changed = await contact.pause_recording() if paused else await contact.resume_recording()
+        if changed:
+            self.desks.talking(contact, recording=not paused)
+        return None
+
+    def transfers_of(self, contact: Contact) -> list[dict[str, str]]:
+        """The hotlines that this contact may be handed to: ``id``, ``zh``, ``en``."""
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        return [{"id": one.id, "zh": one.name_zh, "en": one.name_en} for one in hotline.transfers] if hotline else []
+
     def ring_again(self, contact_id: str) -> None:
         """The desk of this talk was reloaded and has no phone session any more."""
         contact = self.live.contact(contact_id)
@@ -155,6 +191,7 @@ class House:
             matter=contact.served_matter(),
             language=contact.language,
             arrived_ms=contact.queued_ms or contact.arrived_ms,
+            priority=contact.priority,
         )
 
     async def restore_routing(self) -> None:
