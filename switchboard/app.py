@@ -15,7 +15,7 @@ import structlog
 from ivr.ari.client import Ari, AriSettings, Reconciled
 from ivr.errors import IvrError
 from ivr.prompts.catalogue import SOUND, PromptSet
-from ivr.server.config import ServerOptions, ServerPorts, Trunk
+from ivr.server.config import ServerOptions, ServerPorts
 from ivr.server.fetch import find_or_fetch
 from ivr.server.process import AsteriskServer
 from routing.engine import Engine
@@ -166,7 +166,7 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         options=ServerOptions(
             app=APPLICATION,
             bind=config.sip_host,
-            trunk=Trunk(match=config.trunk_addresses),
+            trunks=tuple(line.for_asterisk() for line in config.lines),
             away_prompt="system_trouble_message",
             thanks_prompt="message_saved",
         ),

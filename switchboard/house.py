@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from aiohttp import web
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
+from ivr.dialling import trunk_endpoint
+from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
 from ivr.waiting import WaitingRoom
@@ -109,6 +111,20 @@ class House:
         if self._waiting_room is None:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
+
+    def dial_out(self, number: str, *, listed: Collection[str] = ()) -> str:
+        """What to originate to for ``number``: through the first trunk that takes it. Raises ``NumberRefused``.
+
+        ``listed`` are the short numbers that the hotline's own data names.
+        """
+        refused = NumberRefused("no_trunk", "no trunk takes calls to the outside")
+        for line in self.config.lines:
+            if rules := line.rules():
+                try:
+                    return trunk_endpoint(number, rules, listed=listed)
+                except NumberRefused as error:
+                    refused = error
+        raise refused
 
     async def hang_up_leg(self, contact_id: str) -> None:
         """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
