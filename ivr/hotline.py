@@ -62,7 +62,7 @@ class Submenu(_Data):
 
     id: Id
     intro: Prompts = ()
-    menu: Annotated[tuple[MenuEntry, ...], Field(min_length=1, max_length=MOST_LINES)]
+    menu: Annotated[tuple[MenuEntry, ...], Field(max_length=MOST_LINES)]
     default_matter: Id | None = None
 
 
@@ -88,7 +88,7 @@ class PriorityKey(_Data):
     key: Key
     prompt: Prompt = "menu_priority"
     intro: Prompts = ("priority_which",)
-    reasons: Annotated[tuple[PriorityReason, ...], Field(min_length=1, max_length=MOST_LINES)]
+    reasons: Annotated[tuple[PriorityReason, ...], Field(max_length=MOST_LINES)]
     end: Prompts = ("priority_none",)
     given: Prompts = ("priority_given",)
 
@@ -183,7 +183,7 @@ class Hotline(_Data):
     consent: Consent = Consent()
     person: Prompts = ("menu_person",)
     """Said in the menu while a person can be reached."""
-    menu: Annotated[tuple[MenuEntry, ...], Field(min_length=1)]
+    menu: tuple[MenuEntry, ...]
     menu_end: Prompts = ("menu_repeat",)
     submenus: tuple[Submenu, ...] = ()
     submenu_end: Prompts = ("menu_back",)
@@ -204,9 +204,11 @@ class Hotline(_Data):
         problems = [*self._twice(), *self._dangling()]
         if len(self.menu) + (self.priority is not None) > MOST_LINES:
             problems.append(f"a menu has at most {MOST_LINES} lines: nobody remembers more")
-        for submenu in self.submenus:
-            if any(entry.submenu for entry in submenu.menu):
-                problems.append(f"submenus[{submenu.id}]: a menu has two levels at most")
+        problems += [
+            f"submenus[{submenu.id}]: a menu has two levels at most"
+            for submenu in self.submenus
+            if any(entry.submenu for entry in submenu.menu)
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -241,6 +243,12 @@ class Hotline(_Data):
         for submenu in self.submenus:
             if submenu.id not in used:
                 yield f"submenus[{submenu.id}]: no line of the menu leads there"
+            if not submenu.menu:
+                yield f"submenus[{submenu.id}]: has no lines"
+        if not self.menu:
+            yield "the menu has no lines"
+        if self.priority and not self.priority.reasons:
+            yield "priority: has no reasons"
 
     @property
     def numbers(self) -> tuple[str, ...]:

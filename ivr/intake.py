@@ -67,9 +67,7 @@ async def tell(voice: Voice, information: Information, *, first_key_ms: int) -> 
             return "done"
         if key in (None, "0"):
             return "person"
-        prompts = (
-            [*information.prompts, *information.end] if key == "*" else ["wrong_key", *information.end]
-        )
+        prompts = [*information.prompts, *information.end] if key == "*" else ["wrong_key", *information.end]
     return "person"
 
 

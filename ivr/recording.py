@@ -43,7 +43,9 @@ class RecordingFile:
 class Running:
     """A talk's recording under way. Times are milliseconds since it began, on its own clock."""
 
-    def __init__(self, sides: list[Recording], age_ms: int, gaps: Sequence[tuple[int, int | None]] = ()) -> None:
+    def __init__(
+        self, sides: list[Recording], age_ms: int, gaps: Sequence[tuple[int, int | None]] = ()
+    ) -> None:
         self._sides = sides
         self._begun_ns = time.monotonic_ns() - age_ms * 1_000_000
         self._gaps = [gap for gap in gaps if gap[1] is not None]

@@ -26,7 +26,9 @@ def shown_number(transfer: Transfer, hotline: str, caller: str | None) -> str:
 
 
 @asynccontextmanager
-async def other_side(ari: Ari, endpoint: str, transfer: Transfer, *, leg_id: str, shown: str) -> AsyncIterator[Line]:
+async def other_side(
+    ari: Ari, endpoint: str, transfer: Transfer, *, leg_id: str, shown: str
+) -> AsyncIterator[Line]:
     """Ring the other hotline and give the answered line; hung up at the end. Raises ``LegFailed``."""
     async with agent_leg(ari, endpoint, leg_id=leg_id, caller_id=shown, timeout_ms=transfer.ring_ms) as line:
         yield line

@@ -166,7 +166,11 @@ class House:
     def transfers_of(self, contact: Contact) -> list[dict[str, str]]:
         """The hotlines that this contact may be handed to: ``id``, ``zh``, ``en``."""
         hotline = contact.rules.hotlines.get(contact.hotline)
-        return [{"id": one.id, "zh": one.name_zh, "en": one.name_en} for one in hotline.transfers] if hotline else []
+        return (
+            [{"id": one.id, "zh": one.name_zh, "en": one.name_en} for one in hotline.transfers]
+            if hotline
+            else []
+        )
 
     def ring_again(self, contact_id: str) -> None:
         """The desk of this talk was reloaded and has no phone session any more."""

@@ -80,7 +80,9 @@ def read_seeds(config: Config) -> dict[tuple[Kind, str], str]:
     problems += [f"{file.name}: {one}" for one in check("policy", "policy", seeds["policy", "policy"])]
     file = config.calendar_file or calendar.SEED
     seeds["calendar", ONLY_NAME["calendar"]] = _read(file, problems)
-    problems += [f"{file.name}: {one}" for one in check("calendar", "calendar", seeds["calendar", "calendar"])]
+    problems += [
+        f"{file.name}: {one}" for one in check("calendar", "calendar", seeds["calendar", "calendar"])
+    ]
     if problems:
         raise ConfigurationError(problems)
     return seeds
@@ -178,9 +180,11 @@ def _unserved(hotline: Hotline, policy: Policy) -> list[str]:
     languages = {language.id for language in policy.languages}
     wanted, reasons = hotline.matters(), {priority.id for priority in policy.priorities}
     spoken = {hotline.language, *(choice.language for choice in hotline.languages)}
-    return [f"the routing policy has no matter {one}" for one in sorted(wanted - matters)] + [
-        f"the routing policy has no language {one}" for one in sorted(spoken - languages)
-    ] + [f"the routing policy has no priority {one}" for one in sorted(hotline.reasons() - reasons)]
+    return (
+        [f"the routing policy has no matter {one}" for one in sorted(wanted - matters)]
+        + [f"the routing policy has no language {one}" for one in sorted(spoken - languages)]
+        + [f"the routing policy has no priority {one}" for one in sorted(hotline.reasons() - reasons)]
+    )
 
 
 def difference(before: str, after: str) -> list[str]:

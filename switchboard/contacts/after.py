@@ -45,7 +45,7 @@ async def ask_survey(call: Call, contact: Contact, hotline: Hotline) -> None:
 
 
 async def _take_remark(call: Call, contact: Contact, longest_ms: int) -> None:
-    """"Kept" is said only after file and row are on the disk. A hang-up keeps what was said until then."""
+    """ "Kept" is said only after file and row are on the disk. A hang-up keeps what was said until then."""
     name = f"remark-{contact.id}"
     try:
         await remark(call, name, longest_ms=longest_ms)

@@ -121,7 +121,7 @@ class Contact:
             agent=record.agent,
         )
 
-    def note(self, kind: str, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
+    def note(self, kind: str, /, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
         """Write an event (``once``: its idempotency key). Stored in the order of the calls; await where it matters."""
         task = asyncio.create_task(self.house.records.append(self.id, kind, at_ms=now_ms(), key=once, **data))
         self._writes.add(task)

@@ -48,9 +48,7 @@ async def known_reason(contact: Contact) -> str | None:
     return reason if contact.level_of(reason) else None
 
 
-async def inform(
-    call: Call, contact: Contact, hotline: Hotline, wanted: str
-) -> Literal["person", "done"]:
+async def inform(call: Call, contact: Contact, hotline: Hotline, wanted: str) -> Literal["person", "done"]:
     """Play the recorded information that was wished for."""
     information = hotline.recording_of(wanted)
     contact.heard(information.id, information.level)

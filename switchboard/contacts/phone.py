@@ -52,7 +52,10 @@ async def handle_call(call: Call, contact: Contact) -> None:
         contact.enter("intake")
         taken = await front.ask(call, contact, hotline)
         contact.understood(taken)
-        if taken.wish == "information" and await front.inform(call, contact, hotline, taken.what or "") == "done":
+        if (
+            taken.wish == "information"
+            and await front.inform(call, contact, hotline, taken.what or "") == "done"
+        ):
             contact.end("information", "caller")
             await say(call, ["goodbye"])
             return
@@ -84,7 +87,7 @@ async def resume_call(call: Call, contact: Contact) -> None:
             return
         if contact.stage == "transfer" and contact.talked:
             await resume_transfer(call, contact)
-        if contact.stage == "survey" or contact.talked and contact.stage == "transfer":
+        if contact.stage == "survey" or (contact.talked and contact.stage == "transfer"):
             contact.end("completed", "agent")
             await ask_survey(call, contact, hotline)
             return

@@ -126,7 +126,9 @@ class Guests:
             )
         except (LegFailed, NumberRefused) as failed:
             cause = failed.cause if isinstance(failed, LegFailed) else None
-            contact.transferred(transfer.id, "agent", answered=False, three_way=wish.three_way, hangup_cause=cause)
+            contact.transferred(
+                transfer.id, "agent", answered=False, three_way=wish.three_way, hangup_cause=cause
+            )
             self._show(transfer, "failed")
             await party.close()
             return

@@ -75,9 +75,7 @@ class KnownCallers:
             return [KnownCaller(*row) for row in rows]
 
 
-def read_callers(
-    lines: Iterable[str], reasons: Collection[str], *, by: str, at_ms: int
-) -> list[KnownCaller]:
+def read_callers(lines: Iterable[str], reasons: Collection[str], *, by: str, at_ms: int) -> list[KnownCaller]:
     """Callers from CSV lines of ``number,reason`` (a heading line is passed over).
 
     Raises KnownCallersInvalid naming the lines that cannot be taken, never the numbers.
@@ -90,7 +88,9 @@ def read_callers(
             continue
         number = caller_number(cells[0].removeprefix("\ufeff"))
         if len(cells) < 2 or number is None or cells[1] not in reasons:
-            problems.append(f"line {line}: write a telephone number, a comma and one of {', '.join(sorted(reasons))}")
+            problems.append(
+                f"line {line}: write a telephone number, a comma and one of {', '.join(sorted(reasons))}"
+            )
         else:
             found.append(KnownCaller(number, cells[1], by, at_ms))
         if len(found) > MOST_AT_ONCE:

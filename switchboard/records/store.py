@@ -13,8 +13,8 @@ from switchboard.records.database import Database
 from switchboard.records.events import ContactEvent, is_slug, is_text
 from switchboard.records.fold import ContactRecord, fold
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
-from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.known_callers import KnownCallers
+from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
 from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page
@@ -127,7 +127,9 @@ class Records:
         """Contacts that somebody still has to look into, oldest first."""
         wanted = select(ContactRow.__table__).where(ContactRow.follow_up == "open")
         async with self._database.read() as connection:
-            rows = await connection.execute(wanted.order_by(ContactRow.arrived_ms, ContactRow.id).limit(limit))
+            rows = await connection.execute(
+                wanted.order_by(ContactRow.arrived_ms, ContactRow.id).limit(limit)
+            )
             return [record_of(row) for row in rows]
 
     async def open_follow_ups(self) -> int:

@@ -1,7 +1,7 @@
 """Working days against the notices themselves.
 
-The days are typed from the notices of the General Office of the State Council (国务院办公厅关于2025年部分节假日安排的通知,
-12 November 2024; 国务院办公厅关于2026年部分节假日安排的通知, 4 November 2025), independently of any library.
+The days are typed, independently of any library, from the notices of the General Office of the State Council:
+国务院办公厅关于2025年部分节假日安排的通知 (12 November 2024) and that for 2026 (4 November 2025).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def test_every_day_of_2025_and_2026_is_what_the_notices_say() -> None:
 
 
 def test_the_due_day_is_right_for_every_day_of_2025_and_2026() -> None:
-    """Three working days after the day it came on, counted on the typed days; 2027 begins with a free New Year's Day."""
+    """Three working days after the day it came on, counted on the typed days; New Year 2027 is taken as free."""
     calendar = Calendar(Overrides(days_off=frozenset([dt.date(2027, 1, 1)])))
     for day in EVERY_DAY:
         due, left = day, 3
@@ -65,13 +65,19 @@ def test_the_due_day_is_right_for_every_day_of_2025_and_2026() -> None:
         noon = dt.datetime(day.year, day.month, day.day, 12, tzinfo=calendar.zone)
         due_ms = calendar.due_ms(int(noon.timestamp()) * 1000)
         assert calendar.local(due_ms).date() == due
-        assert calendar.local(due_ms + 1) == dt.datetime(due.year, due.month, due.day, tzinfo=calendar.zone) + DAY
+        assert (
+            calendar.local(due_ms + 1)
+            == dt.datetime(due.year, due.month, due.day, tzinfo=calendar.zone) + DAY
+        )
 
 
 @pytest.mark.parametrize(
     ("came", "due"),
     [
-        ("2025-01-24T23:59:59", "2025-02-05"),  # Friday; Sunday 26 is worked, 27 too, then the Spring Festival
+        (
+            "2025-01-24T23:59:59",
+            "2025-02-05",
+        ),  # Friday; Sunday 26 is worked, 27 too, then the Spring Festival
         ("2025-09-26T09:00:00", "2025-09-30"),  # Friday; Sunday 28 is worked
         ("2026-02-13T00:00:00", "2026-02-25"),  # Friday; Saturday 14 is worked, then nine days off
         ("2026-09-30T17:30:00", "2026-10-10"),  # the third working day is a Saturday
