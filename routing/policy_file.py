@@ -82,6 +82,7 @@ class Weights:
     district_s: Seconds
     matter_cost_s: Seconds
     language_cost_s: Seconds
+    rare_language_s: Seconds = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,30 @@ class General:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A step of the overload begins when the wait is above ``above_s`` and ends when it is below ``below_s``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+
+    above_s: Seconds
+    below_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class OverloadRules:
+    """When backup volunteers are called in, the call-back is offered, message mode begins; see
+    ``routing.overload``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+
+    backup: Mark = Mark(30, 10)
+    callback: Mark = Mark(60, 25)
+    message: Mark = Mark(900, 420)
+    rise_s: Seconds = 10
+    fall_s: Seconds = 120
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFile:
     """A whole, valid policy file."""
 
@@ -108,6 +133,7 @@ class PolicyFile:
     roles: tuple[Named, ...]
     families: tuple[Named, ...]
     matters: tuple[Matter, ...]
+    overload: OverloadRules = OverloadRules()
 
 
 def read_policy_file(path: Path = DEFAULT_FILE) -> PolicyFile:
@@ -126,11 +152,12 @@ def read_policy_file(path: Path = DEFAULT_FILE) -> PolicyFile:
 def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
     """Check what was read from TOML. Raises PolicyError naming every fault."""
     problems: list[str] = []
-    tables = ("rings", "languages", "priorities", "roles", "families", "matters", "weights")
+    tables = ("rings", "languages", "priorities", "roles", "families", "matters", "weights", "overload")
     settings = [setting.name for setting in fields(General)]
     problems += [f"{key}: is not known" for key in raw if key not in tables and key not in settings]
     general = _one(General, {key: raw[key] for key in settings if key in raw}, "", problems)
     weights = _one(Weights, raw.get("weights", {}), "weights", problems)
+    overload = _one(OverloadRules, raw.get("overload", {}), "overload", problems)
     rings = _many(Ring, raw, "rings", problems)
     languages = _many(Language, raw, "languages", problems)
     priorities = _many(Priority, raw, "priorities", problems)
@@ -138,12 +165,13 @@ def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
     families = _many(Named, raw, "families", problems)
     matters = _many(Matter, raw, "matters", problems)
 
-    names = {table: _ids(raw, table) for table in tables if table != "weights"}
+    names = {table: _ids(raw, table) for table in tables if table not in ("weights", "overload")}
     problems += _check_rings(rings, languages, names)
     problems += _check_references(general, languages, priorities, matters, names)
-    if problems or general is None or weights is None:
+    problems += _check_overload(overload)
+    if problems or general is None or weights is None or overload is None:
         raise PolicyError(source, problems)
-    return PolicyFile(general, weights, rings, languages, priorities, roles, families, matters)
+    return PolicyFile(general, weights, rings, languages, priorities, roles, families, matters, overload)
 
 
 T = TypeVar("T")
@@ -218,6 +246,17 @@ def _check_rings(
             yield f"languages[{language.id}]: its rings do not open one after the other from 0 s on"
         if language.fallback and times and language.fallback_after_s < times[-1]:
             yield f"languages[{language.id}].fallback_after_s: comes before the last ring"
+
+
+def _check_overload(rules: OverloadRules | None) -> Iterable[str]:
+    if rules is None:
+        return
+    marks = {"backup": rules.backup, "callback": rules.callback, "message": rules.message}
+    for name, mark in marks.items():
+        if mark.below_s >= mark.above_s:
+            yield f"overload.{name}: below_s must be smaller than above_s, or the step would flutter"
+    if not rules.backup.above_s <= rules.callback.above_s <= rules.message.above_s:
+        yield "overload: the steps must begin in the order backup, callback, message"
 
 
 def _check_references(
