@@ -36,7 +36,8 @@
         ├── TooLarge            too_large      413
         ├── NotJson             not_json       415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
-        │   └── NotPublishable  rules_invalid       carries the problems of the text
+        │   ├── NotPublishable  rules_invalid       carries the problems of the text
+        │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -323,6 +324,12 @@ class NotPublishable(InvalidInput):
     code = "rules_invalid"
     zh = RulesInvalid.zh
     en = RulesInvalid.en
+
+
+class TextInvalid(InvalidInput):
+    code = "text_invalid"
+    zh = "内容有误，没有采用。"
+    en = "The text has mistakes; nothing was taken from it."
 
 
 class TooManyTries(WebError):

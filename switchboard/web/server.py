@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from switchboard.web import api, files, rules, sockets
+from switchboard.web import api, calendar, callers, files, rules, sockets
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
@@ -35,7 +35,7 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app.on_shutdown.append(_say_goodbye)
     app.on_response_prepare.append(put_headers)
     app[ROUTES] = []
-    for routes in (api.routes, rules.routes, sockets.routes, files.routes):
+    for routes in (api.routes, rules.routes, callers.routes, calendar.routes, sockets.routes, files.routes):
         routes.install(app)
         app[ROUTES] += routes.all
     return app
