@@ -29,6 +29,7 @@ from switchboard.health import check_health
 from switchboard.house import House
 from switchboard.records.store import Records
 from switchboard.rules import RuleBook, follow, read_seeds
+from switchboard.times import now_ms
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import WebSettings
 from switchboard.web.sites import open_sites
@@ -214,4 +215,7 @@ async def _watch_health(house: House) -> None:
     while True:
         for name, (ok, zh, en) in (await check_health(house)).items():
             house.live.health(name, ok, zh, en)
+        # No part that could fail: the board says it, and /healthz stays as it is.
+        warning = house.calendar.warning(house.calendar.local(now_ms()).date())
+        house.live.health("calendar", warning is None, *(warning or ("节假日已知", "holidays known")))
         await asyncio.sleep(HEALTH_S)
