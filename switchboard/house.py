@@ -14,6 +14,7 @@ from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
+from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
 from routing.model import Entry, KnownEntry, KnownSeat, Subscription
@@ -57,6 +58,7 @@ class House:
         self.rule_book = rule_book
         self._take(rules)
         self.prompts = prompts
+        self.studio = Studio(prompts)
         self.board = board
         self.web = web
         self.live = Live(self)
