@@ -131,6 +131,7 @@ def _show_addresses(config: Config) -> None:
     table.add_row("志愿者工作台 volunteer desk", f"{base}/desk")
     table.add_row("排队看板 queue board", f"{base}/board")
     table.add_row("大屏 wall", f"{base}/board?wall")
+    table.add_row("系统管理 administration", f"{base}/admin")
     table.add_row("首页与状态 home and health", f"{base}/")
     if config.https_port:
         table.add_row("其他电脑 from other machines", f"https://<address>:{config.https_port}/")
