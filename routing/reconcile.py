@@ -23,9 +23,16 @@ log = structlog.get_logger(__name__)
 
 
 async def reconcile(
-    engine: "Engine", entries: tuple[KnownEntry, ...], seats: tuple[KnownSeat, ...], *, as_of_ms: int = 0
+    engine: "Engine",
+    entries: tuple[KnownEntry, ...],
+    seats: tuple[KnownSeat, ...],
+    *,
+    as_of_ms: int = 0,
+    owners: frozenset[str] = frozenset({""}),
 ) -> Snapshot:
-    """Make the kernel hold exactly these entries and seats. Doing it twice changes nothing.
+    """Make the kernel hold, of what belongs to ``owners``, exactly these entries and seats. What belongs to
+    another node is left alone, unless this one knows it too: then it is taken over. Doing it twice changes
+    nothing.
 
     ``as_of_ms`` is when the owner's knowledge was gathered (``engine.now_ms()`` asked before it): what ended
     since then stays ended. Seats in contact with a known entry that are not in ``seats`` leave when they come
@@ -37,9 +44,10 @@ async def reconcile(
     known_seats = {seat.id: seat for seat in seats}
     busy = {known.seat for known in entries if known.seat is not None}
     held = {seat.id: seat for seat in before.seats}
+    ours = {seat.id for seat in before.seats if seat.owner in owners}
 
-    await _end_unknown(engine, before, known_entries)
-    for seat_id in held.keys() - known_seats.keys() - busy:
+    await _end_unknown(engine, before, known_entries, owners)
+    for seat_id in ours - known_seats.keys() - busy:
         await engine.leave(seat_id)
     for known in entries:
         if known.seat is not None:
@@ -53,9 +61,13 @@ async def reconcile(
     return await engine.snapshot()
 
 
-async def _end_unknown(engine: "Engine", before: Snapshot, known: dict[str, KnownEntry]) -> None:
+async def _end_unknown(
+    engine: "Engine", before: Snapshot, known: dict[str, KnownEntry], owners: frozenset[str]
+) -> None:
     for entry in before.entries:
         truth = known.get(entry.id)
+        if truth is None and entry.owner not in owners:
+            continue
         if entry.state != "connected":
             if truth is None:
                 await engine.abandon(entry.id, "reconciled")
