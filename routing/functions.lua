@@ -333,7 +333,8 @@ local function make_entry(id, args, revive, owner)
   call('ZREM', key('t'), 'ge\t' .. id)
   local arrived = num(args[3]) == 0 and now or math.min(num(args[3]) + skew, now)
   call('HSET', key('e:', id), 'state', 'waiting', 'arrived', arrived, 'credit', args[4], 'steps', args[5],
-    'score', arrived - num(args[4]), 'ring', 0, 'reservation', 0, 'seat', '', 'owner', owner)
+    'score', arrived - num(args[4]), 'ring', 0, 'reservation', 0, 'seat', '', 'owner', owner,
+    'entered', now)
   call('ZADD', key('entries'), call('HINCRBY', key('m'), 'entered', 1), id)
   return load_entry(id)
 end
@@ -349,7 +350,7 @@ local function enrol(id, s, subs, owner)
   if not s then
     call('ZADD', key('seats'), call('HINCRBY', key('m'), 'signed_in', 1), id)
     call('HSET', key('s:', id), 'state', 'offline', 'subs', subs or '', 'then', '', 'then_reason', '', 'idle', now,
-      'owner', owner)
+      'owner', owner, 'signed_in', now)
     staff(subs or '', 1)
   elseif subs and subs ~= s.subs then
     if s.state == 'available' then unset_free(id, s.subs) end
@@ -661,12 +662,12 @@ end
 
 local function entry_row(e)
   return { e.id, e.state, wall(e.arrived), num(e.credit), e.ring, e.steps[e.ring][2], num(e.reservation), e.seat,
-    e.owner or '' }
+    e.owner or '', wall(num(e.entered)) }
 end
 
 local function seat_row(id, s)
   return { id, s.state, s.reason, wall(s.since), num(s['until']) > 0 and wall(s['until']) or 0, s['then'],
-    s.then_reason, num(s.reservation), s.entry, s.owner or '' }
+    s.then_reason, num(s.reservation), s.entry, s.owner or '', wall(num(s.signed_in)) }
 end
 
 local function look(keys, args)

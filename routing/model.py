@@ -139,6 +139,7 @@ class Seat:
     reservation: int | None = None
     entry: str | None = None
     owner: str = ""
+    signed_in_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ class LiveEntry:
     reservation: int | None = None
     seat: str | None = None
     owner: str = ""
+    entered_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class _Entry:
     reservation: int = 0
     seat: str = ""
     owner: str = ""
+    entered: int = 0
     excluded: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -66,6 +67,7 @@ class _Seat:
     entry: str = ""
     reservation: int = 0
     owner: str = ""
+    signed_in: int = 0
 
     @property
     def busy(self) -> bool:
@@ -181,13 +183,34 @@ class TwinState:
         state = cast(SeatState, s.state)
         number, entry = s.reservation or None, s.entry or None
         return Seat(
-            s.id, state, s.reason, self._wall(s.since), until, s.then, s.then_reason, number, entry, s.owner
+            s.id,
+            state,
+            s.reason,
+            self._wall(s.since),
+            until,
+            s.then,
+            s.then_reason,
+            number,
+            entry,
+            s.owner,
+            self._wall(s.signed_in),
         )
 
     def _entry_view(self, e: _Entry) -> LiveEntry:
         number, klass = e.reservation or None, e.steps[e.ring - 1].klass
         seat = e.seat if number else None
-        return LiveEntry(e.id, e.state, self._wall(e.arrived), e.credit, e.ring, klass, number, seat, e.owner)
+        return LiveEntry(
+            e.id,
+            e.state,
+            self._wall(e.arrived),
+            e.credit,
+            e.ring,
+            klass,
+            number,
+            seat,
+            e.owner,
+            self._wall(e.entered),
+        )
 
     # queues and sets
 
@@ -427,7 +450,7 @@ class TwinState:
         self._left.pop(entry.id, None)
         self._untime("ge", entry.id)
         arrived = min(entry.arrived_ms + self._skew, self._now) if entry.arrived_ms else self._now
-        e = _Entry(entry.id, arrived, entry.credit_ms, entry.steps, owner=self.owner)
+        e = _Entry(entry.id, arrived, entry.credit_ms, entry.steps, owner=self.owner, entered=self._now)
         self._entries[entry.id] = e
         self._entered += 1
         return e
@@ -436,7 +459,9 @@ class TwinState:
         self, seat: str, s: _Seat | None, subs: tuple[Subscription, ...] | None, *, claim: bool = True
     ) -> tuple[_Seat, bool]:
         if s is None:
-            s = self._seats[seat] = _Seat(seat, subs or (), self._now, self._now, owner=self.owner)
+            s = self._seats[seat] = _Seat(
+                seat, subs or (), self._now, self._now, owner=self.owner, signed_in=self._now
+            )
             self._staff(s.subs, 1)
             return s, True
         if claim:

@@ -56,14 +56,16 @@ def reservation(reply: Sequence[Any] | None) -> Reservation | None:
 
 def live_entry(row: Sequence[Any]) -> LiveEntry:
     """One entry of a snapshot."""
-    name, state, arrived, credit, ring, klass, number, seat, owner = row
+    name, state, arrived, credit, ring, klass, number, seat, owner, entered = row
     held = seat if number else None
-    return LiveEntry(name, cast(EntryState, state), arrived, credit, ring, klass, number or None, held, owner)
+    return LiveEntry(
+        name, cast(EntryState, state), arrived, credit, ring, klass, number or None, held, owner, entered
+    )
 
 
 def seat(row: Sequence[Any]) -> Seat:
     """One seat of a snapshot."""
-    name, state, reason, since, until, then, then_reason, number, entry, owner = row
+    name, state, reason, since, until, then, then_reason, number, entry, owner, signed_in = row
     return Seat(
         name,
         cast(SeatState, state),
@@ -75,6 +77,7 @@ def seat(row: Sequence[Any]) -> Seat:
         number or None,
         entry or None,
         owner,
+        signed_in,
     )
 
 
