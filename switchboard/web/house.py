@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from ivr.prompts.studio import Studio
 from switchboard.calendar import Calendar
 from switchboard.records import Records
 from switchboard.rules import RuleBook
@@ -53,6 +54,9 @@ class WebHouse(Protocol):
 
     @property
     def calendar(self) -> Calendar: ...
+
+    @property
+    def studio(self) -> Studio: ...
 
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""

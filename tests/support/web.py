@@ -8,6 +8,8 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from ivr.prompts.catalogue import PromptSet
+from ivr.prompts.studio import Studio
 from switchboard.calendar import Calendar
 from switchboard.config import load_config
 from switchboard.records import Records, Role
@@ -34,6 +36,7 @@ class SmallHouse:
         self.demo_keys: list[str | None] = []
         self.telephony = True
         self.calendar = Calendar()
+        self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.rule_book = RuleBook(records, read_seeds(load_config()))
 
     async def health(self) -> Mapping[str, Health]:
