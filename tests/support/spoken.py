@@ -60,11 +60,10 @@ class Spoken:
         channel = event.get("channel")
         if isinstance(channel, dict):
             self._numbers[channel["id"]] = channel["caller"]["number"]
-        if event["type"] not in ("PlaybackStarted", "PlaybackContinuing"):
+        if event["type"] != "PlaybackStarted":  # sent for each part of a playback, when it begins
             return
         playback = event["playback"]
-        uri = playback["next_media_uri"] if event["type"] == "PlaybackContinuing" else playback["media_uri"]
-        path = Path(uri.removeprefix("sound:"))
+        path = Path(playback["media_uri"].removeprefix("sound:"))
         number = self._numbers.get(playback["target_uri"].removeprefix("channel:"), "")
         self.by_caller[number].append((path.parent.name, path.name))
 
