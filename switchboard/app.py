@@ -87,7 +87,7 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
         url = config.redis_url.get_secret_value()
     else:
         url = (await held.enter_async_context(RoutingServer(config.run_dir / "redis"))).url
-    engine = await Engine.connect(url)
+    engine = await Engine.connect(url, owner=secret_file(config, "node"))
     held.push_async_callback(engine.close)
     prompts = PromptSet(overlay=config.prompt_overlay)
     book = RuleBook(records, read_seeds(config), prompts.keys)

@@ -16,7 +16,7 @@ from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
-from routing.model import Entry, KnownEntry, KnownSeat, Subscription
+from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
@@ -193,6 +193,16 @@ class House:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
 
         return await demo_call(self, keys=keys)
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return await self.engine.standing(contact_id)
+
+    async def on_duty(self, matter: str | None, language: str) -> int:
+        """How many volunteers are signed in, at any node, who could serve it sooner or later; 0 also for a matter
+        that the policy does not know. One short question to the routing engine."""
+        if matter is None or matter not in self._matters:
+            return 0
+        return await self.engine.on_duty(self._classes_of(matter, language))
 
     # ---- work beside the contacts
 

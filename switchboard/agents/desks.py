@@ -38,6 +38,8 @@ class Desks:
     async def begin(self) -> None:
         """Seats left from before this process: nobody is offered to an empty chair; its owner has a minute."""
         for seat in (await self._house.engine.snapshot()).seats:
+            if seat.owner != self._house.engine.owner:
+                continue  # its desk stands at another node
             if seat.state in ("available", "reserved"):
                 await self._house.engine.pause(seat.id, "restart")
             agent = agent_of(seat.id)

@@ -100,7 +100,9 @@ class Arrivals:
                 )
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
-            if entry.id not in {contact.id for contact in self._contacts.values()}:
+            if entry.owner == self._house.engine.owner and entry.id not in {
+                contact.id for contact in self._contacts.values()
+            }:
                 await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:

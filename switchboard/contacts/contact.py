@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -138,11 +138,12 @@ class Contact:
         )
         self.show()
 
-    def reserved(self, reservation: int, agent: str) -> None:
+    def reserved(self, reservation: int, agent: str, why: Mapping[str, Any] | None = None) -> None:
+        """A volunteer is held for it; ``why`` is kept with it, since the routing engine forgets."""
         if self.reservation == reservation:
             return
         self.reservation, self.agent = reservation, agent
-        self.note("reserved", reservation=reservation, agent=agent)
+        self.note("reserved", reservation=reservation, agent=agent, **why or {})
         self.enter("ringing")
 
     def reservation_ended(self, reservation: int, how: str, reason: str | None = None) -> None:

@@ -26,7 +26,7 @@ from ivr.recording import fetch_sides, join, recorded
 from ivr.survey import farewell, survey
 from ivr.waiting import keep_informed
 from routing.engine import Engine
-from routing.model import KnownEntry, agent_of
+from routing.model import KnownEntry
 from switchboard.contacts.contact import Contact, open_contact
 from switchboard.dispatch import Accepted, Inbox
 from switchboard.times import now_ms
@@ -164,7 +164,7 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
         try:  # a hang-up while entering counts too: the engine may have let the entry in already
             pending = await house.engine.enter(house.entry_of(contact))
             if pending:
-                contact.reserved(pending.id, agent_of(pending.seat))
+                inbox.pending(pending)
             yield inbox
         except BaseException:
             await asyncio.shield(_leave_queue(contact, "caller_left"))

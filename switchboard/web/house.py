@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from routing.model import Standing
 from switchboard.records import Records
 from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
@@ -60,6 +61,10 @@ class WebHouse(Protocol):
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         """Upgrade and serve until the desk leaves; origin, session and role have been checked."""
+        ...
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        """How a contact stands in the queue, None when it is not there."""
         ...
 
     async def demo_call(self, keys: str | None) -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from routing.model import Standing
+from routing.twin import Twin
 from switchboard.config import load_config
 from switchboard.records import Records, Role
 from switchboard.rules import RuleBook, read_seeds
@@ -32,6 +34,7 @@ class SmallHouse:
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
+        self.queue = Twin()
         self.rule_book = RuleBook(records, read_seeds(load_config()))
 
     async def health(self) -> Mapping[str, Health]:
@@ -46,6 +49,9 @@ class SmallHouse:
         await socket.send_json({"agent": agent_id})
         await socket.close()
         return socket
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return self.queue.standing(contact_id)
 
     async def demo_call(self, keys: str | None) -> str:
         if not self.telephony:

@@ -20,6 +20,7 @@ ALLOWED = {
     "DELETE /api/session": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/contacts": {"volunteer", "supervisor", "administrator"},
     "GET /api/contacts/{id}": {"volunteer", "supervisor", "administrator"},
+    "GET /api/contacts/{id}/explanation": {"supervisor", "administrator"},
     "GET /api/agents": {"supervisor", "administrator"},
     "GET /api/policy/matters": {"volunteer", "supervisor", "administrator"},
     "POST /api/demo/calls": {"supervisor", "administrator"},
