@@ -165,7 +165,7 @@ class _Telling:
             zh, en = self._runners_up(decision, zh, en)
         elif decision.chosen_by == "seat":
             zh += f"；该志愿者空出来时，在可服务的等候者中此人次序最前，同圈共有 {decision.waiting} 位等候"
-            en += f"; the volunteer came free and took the first of all it serves, {decision.waiting} waited in this ring"
+            en += f"; the volunteer came free and took the first of all it serves, {decision.waiting} in this ring"
         else:
             zh += "；上次退回后的间隔已满"
             en += "; the time apart after an earlier return was over"

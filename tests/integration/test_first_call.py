@@ -295,6 +295,8 @@ async def test_a_volunteer_who_never_answers_is_paused_and_the_next_one_gets_the
     _, events = await switchboard.contact(record.id)
     assert [event.kind for event in events].count("queued") == 1  # the place was kept
     assert [e.data["how"] for e in events if e.kind == "reservation_ended"] == ["timed_out"]
+    passed = [e.data["passed_over"] for e in events if e.kind == "reserved"]
+    assert [len(one) for one in passed] == [0, 1], "why this volunteer is kept with the contact"
     check_times(record)
 
 
