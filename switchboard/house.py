@@ -197,13 +197,6 @@ class House:
     async def standing(self, contact_id: str) -> Standing | None:
         return await self.engine.standing(contact_id)
 
-    async def on_duty(self, matter: str | None, language: str) -> int:
-        """How many volunteers are signed in, at any node, who could serve it sooner or later; 0 also for a matter
-        that the policy does not know. One short question to the routing engine."""
-        if matter is None or matter not in self._matters:
-            return 0
-        return await self.engine.on_duty(self._classes_of(matter, language))
-
     # ---- work beside the contacts
 
     def background(self, work: Coroutine[Any, Any, Any]) -> None:
