@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
+import { dayAndTime, isToday } from '@/shared/days'
 import { FakeSocket } from '@/shared/fake-socket'
 
-import { dayAndTime, isToday } from './days'
 import { goertzel } from './earpiece'
 import type { Card, DeskFrame, Message, Welcome } from './frames'
 import { actionFor, defaultKeys, isUsable, loadKeys, saveKeys } from './keys'
