@@ -240,7 +240,7 @@ class SimulatedCaller:
 
 
 def _keys_for(house: House, matter: str | None) -> str:
-    return next((entry.key for entry in house.hotlines["12348"].menu if entry.matter == matter), "")
+    return house.hotlines["12348"].keys_to(matter or "") or ""
 
 
 def _about(low: float, high: float) -> float:
