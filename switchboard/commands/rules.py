@@ -182,7 +182,7 @@ def _run(work: Work) -> None:
 async def _with_book(work: Work) -> None:
     config = load_config()
     async with await Records.open(config.sql_url) as records:
-        prompts = PromptSet(overlay=config.prompt_overlay)
+        prompts = PromptSet(overlay=config.recorded_prompts)
         await work(records, RuleBook(records, read_seeds(config), prompts.keys))
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from ivr.prompts.studio import Studio
 from switchboard.records import Records
 from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
@@ -49,6 +50,9 @@ class WebHouse(Protocol):
 
     @property
     def rule_book(self) -> RuleBook: ...
+
+    @property
+    def studio(self) -> Studio: ...
 
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from ivr.prompts.catalogue import PromptSet
+from ivr.prompts.studio import Studio
 from switchboard.config import load_config
 from switchboard.records import Records, Role
 from switchboard.rules import RuleBook, read_seeds
@@ -32,6 +34,7 @@ class SmallHouse:
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
+        self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.rule_book = RuleBook(records, read_seeds(load_config()))
 
     async def health(self) -> Mapping[str, Health]:
