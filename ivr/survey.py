@@ -15,7 +15,7 @@ from ivr.hotline import Survey
 from ivr.prompt import ask, say
 from ivr.voice import Voice
 
-PATIENCE_MS = 6_000
+PATIENCE_MS = 5_000
 ROUNDS = 2
 MOST_SILENT = 2
 REMARK_SILENCE_S = 5

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from switchboard.commands import prompts, rules
+from switchboard.commands import hotline, known_callers, prompts, rules
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
 
@@ -26,6 +26,8 @@ app = typer.Typer(
 )
 app.add_typer(rules.app, name="rules")
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(hotline.app, name="hotline")
+app.add_typer(known_callers.app, name="known-callers")
 out = Console()
 
 

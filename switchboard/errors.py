@@ -42,7 +42,8 @@
         │   ├── NotPublishable  rules_invalid       carries the problems of the text
         │   ├── SoundUnreadable not_sound
         │   ├── SoundIsLong     sound_too_long
-        │   └── SoundIsQuiet    too_quiet
+        │   ├── SoundIsQuiet    too_quiet
+        │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -368,6 +369,12 @@ class SoundIsQuiet(InvalidInput):
     code = "too_quiet"
     zh = "录音里没有听到说话声，请靠近麦克风再录一次。"
     en = "No speech was heard in the recording: please go nearer to the microphone and try again."
+
+
+class TextInvalid(InvalidInput):
+    code = "text_invalid"
+    zh = "内容有误，没有采用。"
+    en = "The text has mistakes; nothing was taken from it."
 
 
 class TooManyTries(WebError):

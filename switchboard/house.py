@@ -24,6 +24,7 @@ from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
+from switchboard.calendar import Calendar
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
 from switchboard.contacts.transfers import HandOver
@@ -81,6 +82,7 @@ class House:
         self.rules = rules
         self.policy: Policy = rules.policy
         self.hotlines: Mapping[str, Hotline] = rules.hotlines
+        self.calendar: Calendar = rules.calendar
         self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._matters = {matter.id: matter for matter in rules.policy.matters}
 
@@ -184,6 +186,9 @@ class House:
 
     def matters(self) -> list[dict[str, str]]:
         return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
+
+    def priorities(self) -> list[dict[str, str]]:
+        return [{"id": reason.id, "zh": reason.zh, "en": reason.en} for reason in self.policy.priorities]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
         known = self._matters.get(matter or "")

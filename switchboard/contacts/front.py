@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import structlog
@@ -13,8 +14,9 @@ from ivr.call import Call
 from ivr.hotline import Hotline
 from ivr.hours import Opening, opening
 from ivr.intake import Closed, Intake, announce, intake, tell
-from ivr.prompt import Telephone, say
+from ivr.prompt import Telephone
 from ivr.prompts.catalogue import PromptSet
+from switchboard.calendar import Calendar
 from switchboard.contacts.contact import Contact
 from switchboard.errors import RecordsAway
 from switchboard.times import now_ms
@@ -25,13 +27,50 @@ KNOWN_S = 1.0
 """A database that is slow costs a caller the priority, never a second more."""
 
 
+@dataclass(frozen=True)
+class Door:
+    """Whether somebody answers at one moment, and the words where nobody does."""
+
+    hotline: Hotline
+    calendar: Calendar
+    prompts: PromptSet
+    now: dt.datetime
+
+    def opening(self, matter: str | None = None) -> Opening:
+        return opening(self.hotline.hours, matter or self.hotline.default_matter, self.now, self.calendar)
+
+    def words_before_menu(self) -> Closed | None:
+        """None while a person can be reached."""
+        general = self.opening()
+        if general.open:
+            return None
+        return lambda language: ["closed_hours", *self._next(language, general), "closed_choices"]
+
+    def words_for(self, matter: str, language: str) -> Sequence[str]:
+        """Nobody answers for this matter now. What was said before the menu already is not said again."""
+        general, own = self.opening(), self.opening(matter)
+        if not general.open and own.next == general.next:
+            return ()
+        return ["closed_matter_hours" if general.open else "closed_hours", *self._next(language, own)]
+
+    def _next(self, language: str, opening: Opening) -> Sequence[str]:
+        if opening.next is None:
+            return ()
+        return ["closed_next", *self.prompts.moment_keys(language, opening.next, self.now)]
+
+
+def door(contact: Contact, hotline: Hotline) -> Door:
+    calendar = contact.rules.calendar
+    return Door(hotline, calendar, contact.house.prompts, calendar.local(now_ms()))
+
+
 async def ask(call: Call, contact: Contact, hotline: Hotline) -> Intake:
     """Greet, say that the talk is recorded, ask. Whether the number is known is looked up beside the greeting."""
     voice = Telephone(call)
     known = asyncio.create_task(known_reason(contact), name=f"known {contact.id}")
     try:
         await announce(voice, hotline)
-        closed = closed_words(contact, hotline, hotline.default_matter)
+        closed = door(contact, hotline).words_before_menu()
         return await intake(voice, hotline, known=await known, closed=closed)
     finally:
         known.cancel()
@@ -53,40 +92,3 @@ async def inform(call: Call, contact: Contact, hotline: Hotline, wanted: str) ->
     information = hotline.recording_of(wanted)
     contact.heard(information.id, information.level)
     return await tell(Telephone(call), information, first_key_ms=hotline.first_key_ms)
-
-
-def opening_now(contact: Contact, hotline: Hotline, matter: str) -> Opening:
-    calendar = contact.rules.calendar
-    return opening(hotline.hours, matter, calendar.local(now_ms()), calendar)
-
-
-def closed_words(contact: Contact, hotline: Hotline, matter: str) -> Closed | None:
-    """What is said before the menu while nobody answers for this matter; None while somebody does."""
-    now = opening_now(contact, hotline, matter)
-    if now.open:
-        return None
-    at = contact.rules.calendar.local(now_ms())
-    return lambda language: [
-        "closed_hours",
-        *next_words(contact.house.prompts, language, now.next, at),
-        "closed_choices",
-    ]
-
-
-def next_words(
-    prompts: PromptSet, language: str, next_opening: dt.datetime | None, now: dt.datetime
-) -> Sequence[str]:
-    """When somebody answers next; nothing where nobody knows."""
-    if next_opening is None:
-        return ()
-    return ("closed_next", *prompts.moment_keys(language, next_opening, now))
-
-
-async def say_closed(call: Call, contact: Contact, hotline: Hotline, matter: str) -> None:
-    """Nobody answers for this matter now. What was said before the menu already is not said again."""
-    general = opening_now(contact, hotline, hotline.default_matter)
-    own = opening_now(contact, hotline, matter)
-    if general.open or own.next != general.next:
-        at = contact.rules.calendar.local(now_ms())
-        words = next_words(contact.house.prompts, call.language, own.next, at)
-        await say(call, ["closed_matter_hours" if general.open else "closed_hours", *words])

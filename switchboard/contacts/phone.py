@@ -67,12 +67,13 @@ async def handle_call(call: Call, contact: Contact) -> None:
 async def reach_somebody(call: Call, contact: Contact, hotline: Hotline, *, message: bool = False) -> None:
     """To a person, or to message mode: because the caller wishes it, or because nobody answers for this matter now."""
     matter = contact.matter or hotline.default_matter
-    if front.opening_now(contact, hotline, matter).open and not message:
+    door = front.door(contact, hotline)
+    if door.opening(matter).open and not message:
         await serve(call, contact, hotline)
         return
     contact.end("closed", "system")
     if not message:
-        await front.say_closed(call, contact, hotline, matter)
+        await say(call, door.words_for(matter, call.language))
     await say(call, ["goodbye"])
 
 
