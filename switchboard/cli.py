@@ -1,4 +1,4 @@
-"""The command line: ``switchboard serve``, ``run``, ``demo-call``, ``check-config``, ``rules``."""
+"""The command line: ``switchboard serve``, ``run``, ``demo-call``, ``check-config``, ``rules``, ``prompts``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from switchboard.commands import rules
+from switchboard.commands import hotline, known_callers, prompts, rules
 from switchboard.commands.explain import explain
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
@@ -27,6 +27,9 @@ app = typer.Typer(
 )
 app.add_typer(rules.app, name="rules")
 app.command()(explain)
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(hotline.app, name="hotline")
+app.add_typer(known_callers.app, name="known-callers")
 out = Console()
 
 

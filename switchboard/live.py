@@ -126,11 +126,12 @@ class Live:
     async def _figures(self) -> None:
         try:
             figures = await self._house.records.figures_today()
+            follow_ups = await self._house.records.open_follow_ups()
         except Exception as error:
             self._figures_stale = True
             log.warning("figures not read", error=type(error).__name__)
             return
-        since = {"since": figures.since_ms}
+        since = {"since": figures.since_ms, "follow_ups": follow_ups}
         shown = {name: value for name, value in asdict(figures).items() if name != "since_ms"}
         self._house.board.set("figures/all", shown | since)
 

@@ -179,6 +179,12 @@ class Desks:
         if desk:
             desk.talking(contact, recording)
 
+    def handing(self, contact: Contact) -> None:
+        """What becomes of the other hotline that the volunteer asked for."""
+        desk = self._desks.get(contact.agent or "")
+        if desk:
+            desk.handing(contact)
+
     async def close(self) -> None:
         for task in self._leaving.values():
             task.cancel()

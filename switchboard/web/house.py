@@ -9,7 +9,9 @@ from typing import Protocol
 
 from aiohttp import web
 
+from ivr.prompts.studio import Studio
 from routing.model import Standing
+from switchboard.calendar import Calendar
 from switchboard.records import Records
 from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
@@ -51,12 +53,22 @@ class WebHouse(Protocol):
     @property
     def rule_book(self) -> RuleBook: ...
 
+    @property
+    def studio(self) -> Studio: ...
+
+    @property
+    def calendar(self) -> Calendar: ...
+
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""
         ...
 
     def matters(self) -> list[dict[str, str]]:
         """``id``, ``zh``, ``en`` of each matter."""
+        ...
+
+    def priorities(self) -> list[dict[str, str]]:
+        """``id``, ``zh``, ``en`` of each reason for which callers go first."""
         ...
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
