@@ -29,6 +29,7 @@ from switchboard.health import check_health
 from switchboard.house import House
 from switchboard.records.store import Records
 from switchboard.rules import RuleBook, follow, read_seeds
+from switchboard.times import now_ms
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import WebSettings
 from switchboard.web.sites import open_sites
@@ -214,4 +215,6 @@ async def _watch_health(house: House) -> None:
     while True:
         for name, (ok, zh, en) in (await check_health(house)).items():
             house.live.health(name, ok, zh, en)
+        today = house.calendar.local(now_ms()).date()
+        house.live.notice("calendar", house.calendar.warning(today))
         await asyncio.sleep(HEALTH_S)

@@ -25,7 +25,6 @@ from switchboard.web.state import (
     SOUND_DOOR,
 )
 
-
 PARTS = (api, rules, prompts, callers, calendar, walk, sockets, files)
 
 
