@@ -23,6 +23,7 @@ from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
+from switchboard.agents.telephone import ServiceLine
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
 from switchboard.dispatch import Dispatch
@@ -63,6 +64,7 @@ class House:
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
         self.dispatch.on_reset = lambda: self.background(self.restore_routing())

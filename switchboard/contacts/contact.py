@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ivr.errors import CallerLeft
+from ivr.errors import CallerLeft, FaxCalled
 from ivr.intake import Intake
 
 if TYPE_CHECKING:
@@ -241,6 +241,8 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
     house.live.contact_opened(contact)
     try:
         yield contact
+    except FaxCalled:
+        contact.end("fax", "system")
     except CallerLeft as left:
         contact.end_by_caller(left.cause)
     except asyncio.CancelledError:

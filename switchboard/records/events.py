@@ -20,6 +20,7 @@ EndReason = Literal[
     "timed_out",
     "unknown_number",
     "no_agent",
+    "fax",
     "failed",
     "lost",
 ]
