@@ -90,7 +90,7 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
         url = (await held.enter_async_context(RoutingServer(config.run_dir / "redis"))).url
     engine = await Engine.connect(url)
     held.push_async_callback(engine.close)
-    prompts = PromptSet(overlay=config.prompt_overlay)
+    prompts = PromptSet(overlay=config.recorded_prompts)
     book = RuleBook(records, read_seeds(config), prompts.keys)
     return House(
         config,

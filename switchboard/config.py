@@ -81,7 +81,9 @@ class Config(BaseSettings):
         None, description="a folder of hotline TOML files; none: the built-in 12348"
     )
     policy_file: Path | None = Field(None, description="a routing policy TOML file; none: the built-in one")
-    prompt_overlay: Path | None = Field(None, description="a folder of <language>/<key>.wav in place of ours")
+    prompt_overlay: Path | None = Field(
+        None, description="a folder of <language>/<key>.wav in place of ours; none: prompts/ in data_dir"
+    )
 
     leg_ms: int = Field(
         10_000, ge=2_000, le=60_000, description="how long a volunteer's phone may take, in ms"
@@ -144,6 +146,11 @@ class Config(BaseSettings):
     def lines(self) -> tuple[TrunkConfig, ...]:
         """Every trunk; ``trunk_addresses`` alone is one that only calls us."""
         return self.trunks or (TrunkConfig.model_validate({"addresses": self.trunk_addresses}),)
+
+    @property
+    def recorded_prompts(self) -> Path:
+        """The folder of studio recordings; it is made at the first upload."""
+        return self.prompt_overlay or self.data_dir / "prompts"
 
     @property
     def run_dir(self) -> Path:

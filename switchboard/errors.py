@@ -32,9 +32,18 @@
         ├── NotFound            not_found      404  also said for what this account may not see
         ├── NotAllowed          not_allowed    405
         ├── Conflict            conflict       409  what was asked does not fit what has happened meanwhile
+        │   ├── Moved           version_moved
+        │   ├── NoEarlier       nothing_earlier
+        │   ├── NoEarlierSound  no_earlier_recording
+        │   └── NoSoundFolder   no_overlay
         ├── TooLarge            too_large      413
         ├── NotJson             not_json       415
+        ├── NotSoundType        not_wav        415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
+        │   ├── NotPublishable  rules_invalid       carries the problems of the text
+        │   ├── SoundUnreadable not_sound
+        │   ├── SoundIsLong     sound_too_long
+        │   └── SoundIsQuiet    too_quiet
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -198,7 +207,10 @@ class UnknownAgent(PeopleError):
 
 
 class WebError(SwitchboardError):
-    """An answer other than 2xx. ``fields`` names what was wrong with the input, never its values."""
+    """An answer other than 2xx. ``fields`` names what was wrong with the input, never its values.
+
+    ``problems`` has one line for each mistake in a text that somebody wrote for us.
+    """
 
     status: ClassVar[int] = 500
     code = "internal"
@@ -206,10 +218,16 @@ class WebError(SwitchboardError):
     en = "An internal error; it has been logged."
 
     def __init__(
-        self, detail: str = "", *, fields: tuple[str, ...] = (), retry_after_s: int | None = None
+        self,
+        detail: str = "",
+        *,
+        fields: tuple[str, ...] = (),
+        problems: tuple[str, ...] = (),
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.fields = fields
+        self.problems = problems
         self.retry_after_s = retry_after_s
 
 
@@ -269,6 +287,30 @@ class Conflict(WebError):
     en = "Things have changed meanwhile; reload and try again."
 
 
+class Moved(Conflict):
+    code = "version_moved"
+    zh = VersionMoved.zh
+    en = VersionMoved.en
+
+
+class NoEarlier(Conflict):
+    code = "nothing_earlier"
+    zh = NothingEarlier.zh
+    en = NothingEarlier.en
+
+
+class NoEarlierSound(Conflict):
+    code = "no_earlier_recording"
+    zh = "没有更早的录音可以恢复。"
+    en = "There is no earlier recording to go back to."
+
+
+class NoSoundFolder(Conflict):
+    code = "no_overlay"
+    zh = "还没有设置存放录音的文件夹。"
+    en = "No folder for recordings is configured (prompt_overlay)."
+
+
 class TooLarge(WebError):
     status = 413
     code = "too_large"
@@ -283,11 +325,44 @@ class NotJson(WebError):
     en = "The body must be application/json."
 
 
+class NotSoundType(WebError):
+    status = 415
+    code = "not_wav"
+    zh = "请上传 WAV 格式的录音文件。"
+    en = "Send the recording as a WAV file (Content-Type: audio/wav)."
+
+
 class InvalidInput(WebError):
     status = 422
     code = "invalid_input"
     zh = "填写的内容有误，请检查。"
     en = "Some fields are not valid."
+
+
+class NotPublishable(InvalidInput):
+    code = "rules_invalid"
+    zh = RulesInvalid.zh
+    en = RulesInvalid.en
+
+
+class SoundUnreadable(InvalidInput):
+    """``problems`` says what the file is instead."""
+
+    code = "not_sound"
+    zh = "这个文件不能用，请把录音存为 WAV 格式（单声道或双声道，16 或 24 位）。"
+    en = "This file cannot be used: save the recording as WAV (one or two channels, 16 or 24 bits)."
+
+
+class SoundIsLong(InvalidInput):
+    code = "sound_too_long"
+    zh = "录音太长：最多三分钟，文件不超过 10 MB。"
+    en = "The recording is too long: at most three minutes and 10 MB."
+
+
+class SoundIsQuiet(InvalidInput):
+    code = "too_quiet"
+    zh = "录音里没有听到说话声，请靠近麦克风再录一次。"
+    en = "No speech was heard in the recording: please go nearer to the microphone and try again."
 
 
 class TooManyTries(WebError):

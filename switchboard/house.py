@@ -16,6 +16,7 @@ from ivr.dialling import trunk_endpoint
 from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
+from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
 from routing.model import Entry, KnownEntry, KnownSeat, Subscription
@@ -60,6 +61,7 @@ class House:
         self.rule_book = rule_book
         self._take(rules)
         self.prompts = prompts
+        self.studio = Studio(prompts)
         self.board = board
         self.web = web
         self.live = Live(self)

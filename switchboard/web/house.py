@@ -9,7 +9,9 @@ from typing import Protocol
 
 from aiohttp import web
 
+from ivr.prompts.studio import Studio
 from switchboard.records import Records
+from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -45,6 +47,12 @@ class WebHouse(Protocol):
 
     @property
     def web(self) -> WebSettings: ...
+
+    @property
+    def rule_book(self) -> RuleBook: ...
+
+    @property
+    def studio(self) -> Studio: ...
 
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""
