@@ -23,8 +23,6 @@ T = TypeVar("T")
 
 LATE_S = 2.0
 ACCEPT_KEY = "1"
-ACCEPT_MS = 15_000
-"""How long somebody who has picked up may take to press the key: the prompt is heard two or three times."""
 KEY_MS = 3_000
 
 
@@ -58,10 +56,12 @@ async def phone_leg(
     leg_id: str,
     caller_id: str,
     timeout_ms: int,
+    accept_ms: int,
     withdrawn: asyncio.Event,
     language: str = "zh",
 ) -> AsyncIterator[PhoneLine]:
-    """Ring a volunteer's own telephone through a trunk; give the line once somebody there has pressed 1.
+    """Ring a volunteer's own telephone through a trunk; give the line once somebody there has pressed 1, within
+    ``accept_ms`` of picking up.
 
     ``endpoint`` comes from ``ivr.dialling``. ``withdrawn`` set: the caller has left, the ringing ends and whoever has
     picked up is told. Raises ``LegFailed`` for busy, no answer, a refusal, a machine (no key), and when withdrawn.
@@ -69,7 +69,7 @@ async def phone_leg(
     async with PhoneLine(ari, Channel(ari, leg_id), prompts, language) as line:
         try:
             await _unless(withdrawn, _ring(line, endpoint, caller_id, timeout_ms))
-            taken = await _unless(withdrawn, _takes_it(line))
+            taken = await _unless(withdrawn, _takes_it(line, accept_ms))
         except _Withdrawn:
             await tell(line, "agent_caller_left")
             raise LegFailed(0, "the caller left") from None
@@ -86,10 +86,10 @@ async def tell(line: PhoneLine, prompt: str) -> None:
                 await say(line, [prompt])
 
 
-async def _takes_it(line: PhoneLine) -> bool:
+async def _takes_it(line: PhoneLine, accept_ms: int) -> bool:
     """Whether a person on the line has pressed 1. A greeting that talks for a minute presses nothing."""
     try:
-        async with asyncio.timeout(ACCEPT_MS / 1000), line.while_connected():
+        async with asyncio.timeout(accept_ms / 1000), line.while_connected():
             while await ask(line, ["agent_accept_key"], first_key_ms=KEY_MS) != ACCEPT_KEY:
                 pass
             return True

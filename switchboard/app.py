@@ -167,6 +167,7 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         options=ServerOptions(
             app=APPLICATION,
             bind=config.sip_host,
+            run_as=config.asterisk_user,
             trunks=tuple(line.for_asterisk() for line in config.lines),
             away_prompt="system_trouble_message",
             thanks_prompt="message_saved",

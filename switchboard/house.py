@@ -115,6 +115,10 @@ class House:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
 
+    @property
+    def service_number(self) -> str | None:
+        return self.config.service_number
+
     def dial_out(self, number: str, *, listed: Collection[str] = ()) -> str:
         """What to originate to for ``number``: through the first trunk that takes it. Raises ``NumberRefused``.
 

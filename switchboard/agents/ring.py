@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ivr.agent_leg import ACCEPT_MS, LATE_S, PhoneLine, phone_leg, tell
+from ivr.agent_leg import LATE_S, PhoneLine, phone_leg, tell
 from ivr.errors import AriError, CallerLeft, IvrError, LegFailed
 from ivr.prompt import ask
 from routing.errors import RoutingError
@@ -25,8 +25,6 @@ log = structlog.get_logger(__name__)
 
 OUTCOMES = {"1": "advised", "2": "legal_aid", "3": "mediation", "4": "notary", "5": "referred"}
 OUTCOME_KEY_MS = 8_000
-OVER_S = 10.0
-"""How long a volunteer's line waits at most for the routing engine's word that the talk is over."""
 
 
 class Ring:
@@ -67,7 +65,8 @@ class Ring:
     @property
     def lease_ms(self) -> int:
         """How long the reservation must live: ringing, picking up, the key."""
-        return self._house.config.phone_ring_ms + ACCEPT_MS + int(LATE_S * 1000)
+        config = self._house.config
+        return config.phone_ring_ms + config.phone_accept_ms + int(LATE_S * 1000)
 
     async def _run(self) -> None:
         house = self._house
@@ -88,6 +87,7 @@ class Ring:
                 leg_id=self.leg_id,
                 caller_id=f"12348 <{self._contact.hotline}>",
                 timeout_ms=house.config.phone_ring_ms,
+                accept_ms=house.config.phone_accept_ms,
                 withdrawn=self.withdrawn,
             ) as line:
                 await self._serve(line)

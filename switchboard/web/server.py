@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from switchboard.web import api, files, prompts, rules, sockets
+from switchboard.web import api, files, own_phone, prompts, rules, sockets
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
@@ -46,7 +46,7 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app.on_shutdown.append(_say_goodbye)
     app.on_response_prepare.append(put_headers)
     app[ROUTES] = []
-    for routes in (api.routes, rules.routes, prompts.routes, sockets.routes, files.routes):
+    for routes in (api.routes, rules.routes, prompts.routes, own_phone.routes, sockets.routes, files.routes):
         routes.install(app)
         app[ROUTES] += routes.all
     return app

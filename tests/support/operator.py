@@ -304,6 +304,7 @@ class TakenCall(_Call):
 
     def refuse(self, status: str = "486 Busy Here") -> None:
         self.reply(status)
+        self.over.set()
 
     def received(self, message: Message) -> None:
         self.seen.append(message)

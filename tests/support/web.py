@@ -34,6 +34,7 @@ class SmallHouse:
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
+        self.service_number: str | None = None
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.rule_book = RuleBook(records, read_seeds(load_config()))
 
