@@ -62,6 +62,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         else:
             house.live.health("asterisk", False, "正在启动", "starting")
             await _open_telephony(house, held, progress)
+            await house.desks.return_to_phones()
         if config.demo != "none":
             await load_demo(records, config.data_dir)
         if config.demo == "live" and house.ari:
@@ -167,6 +168,7 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         options=ServerOptions(
             app=APPLICATION,
             bind=config.sip_host,
+            run_as=config.asterisk_user,
             trunks=tuple(line.for_asterisk() for line in config.lines),
             away_prompt="system_trouble_message",
             thanks_prompt="message_saved",

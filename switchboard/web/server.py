@@ -25,7 +25,7 @@ from switchboard.web.state import (
     SOUND_DOOR,
 )
 
-PARTS = (api, rules, prompts, callers, calendar, walk, sockets, files)
+PARTS = (api, rules, prompts, callers, calendar, own_phone, walk, sockets, files)
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
