@@ -62,6 +62,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         else:
             house.live.health("asterisk", False, "正在启动", "starting")
             await _open_telephony(house, held, progress)
+            await house.desks.return_to_phones()
         if config.demo != "none":
             await load_demo(records, config.data_dir)
         if config.demo == "live" and house.ari:
@@ -88,7 +89,7 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
         url = config.redis_url.get_secret_value()
     else:
         url = (await held.enter_async_context(RoutingServer(config.run_dir / "redis"))).url
-    engine = await Engine.connect(url)
+    engine = await Engine.connect(url, owner=secret_file(config, "node"))
     held.push_async_callback(engine.close)
     prompts = PromptSet(overlay=config.recorded_prompts)
     book = RuleBook(records, read_seeds(config), prompts.keys, config.time_zone)
@@ -167,6 +168,7 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         options=ServerOptions(
             app=APPLICATION,
             bind=config.sip_host,
+            run_as=config.asterisk_user,
             trunks=tuple(line.for_asterisk() for line in config.lines),
             away_prompt="system_trouble_message",
             thanks_prompt="message_saved",
@@ -215,7 +217,6 @@ async def _watch_health(house: House) -> None:
     while True:
         for name, (ok, zh, en) in (await check_health(house)).items():
             house.live.health(name, ok, zh, en)
-        # No part that could fail: the board says it, and /healthz stays as it is.
-        warning = house.calendar.warning(house.calendar.local(now_ms()).date())
-        house.live.health("calendar", warning is None, *(warning or ("节假日已知", "holidays known")))
+        today = house.calendar.local(now_ms()).date()
+        house.live.notice("calendar", house.calendar.warning(today))
         await asyncio.sleep(HEALTH_S)

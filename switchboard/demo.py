@@ -70,7 +70,7 @@ ADMINISTRATOR = "a001"
 
 
 async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
-    """Volunteers, a supervisor and an administrator with passwords made for this data folder. Returns them by sign-in name."""
+    """Volunteers, a supervisor and an administrator, with passwords made for this data folder: by sign-in name."""
     file = data_dir / "demo-sign-ins.json"
     passwords: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     for volunteer in VOLUNTEERS:

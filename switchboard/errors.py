@@ -21,6 +21,9 @@
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
     │   ├── WeakPassword        weak_password       shorter or longer than a password may be
+    │   ├── WeakPin             weak_pin            not 6 to 12 digits, or the first that everybody tries
+    │   ├── PhoneTaken          phone_taken         another volunteer has this telephone number
+    │   ├── PhoneUnfit          phone_unfit         not a telephone number that we can call
     │   └── UnknownAgent        unknown_agent       no such agent
     └── WebError                each with its HTTP status
         ├── BadRequest          bad_request    400  not JSON, or not the JSON we asked for
@@ -40,10 +43,10 @@
         ├── NotSoundType        not_wav        415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
         │   ├── NotPublishable  rules_invalid       carries the problems of the text
-        │   ├── TextInvalid     text_invalid        the same for a list or table that was sent
         │   ├── SoundUnreadable not_sound
         │   ├── SoundIsLong     sound_too_long
-        │   └── SoundIsQuiet    too_quiet
+        │   ├── SoundIsQuiet    too_quiet
+        │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -206,6 +209,24 @@ class WeakPassword(PeopleError):
     en = "A password has 8 to 256 characters."
 
 
+class WeakPin(PeopleError):
+    code = "weak_pin"
+    zh = "服务密码须为 6 至 12 位数字，且不能是连续或重复的数字。"
+    en = "A PIN has 6 to 12 digits, not in a row and not repeated."
+
+
+class PhoneTaken(PeopleError):
+    code = "phone_taken"
+    zh = "这个电话号码已由另一位志愿者登记。"
+    en = "Another volunteer has registered this number."
+
+
+class PhoneUnfit(PeopleError):
+    code = "phone_unfit"
+    zh = "请填写可以拨通的国内手机或固定电话号码。"
+    en = "Give a mobile or landline number in this country."
+
+
 class UnknownAgent(PeopleError):
     code = "unknown_agent"
     zh = "没有这位志愿者。"
@@ -351,12 +372,6 @@ class NotPublishable(InvalidInput):
     en = RulesInvalid.en
 
 
-class TextInvalid(InvalidInput):
-    code = "text_invalid"
-    zh = "内容有误，没有采用。"
-    en = "The text has mistakes; nothing was taken from it."
-
-
 class SoundUnreadable(InvalidInput):
     """``problems`` says what the file is instead."""
 
@@ -375,6 +390,12 @@ class SoundIsQuiet(InvalidInput):
     code = "too_quiet"
     zh = "录音里没有听到说话声，请靠近麦克风再录一次。"
     en = "No speech was heard in the recording: please go nearer to the microphone and try again."
+
+
+class TextInvalid(InvalidInput):
+    code = "text_invalid"
+    zh = "内容有误，没有采用。"
+    en = "The text has mistakes; nothing was taken from it."
 
 
 class TooManyTries(WebError):

@@ -19,11 +19,12 @@ from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
-from routing.model import Entry, KnownEntry, KnownSeat, Subscription
+from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
+from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
@@ -67,6 +68,7 @@ class House:
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
         self.dispatch.on_reset = lambda: self.background(self.restore_routing())
@@ -115,6 +117,10 @@ class House:
         if self._waiting_room is None:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
+
+    @property
+    def service_number(self) -> str | None:
+        return self.config.service_number
 
     def dial_out(self, number: str, *, listed: Collection[str] = ()) -> str:
         """What to originate to for ``number``: through the first trunk that takes it. Raises ``NumberRefused``.
@@ -257,6 +263,9 @@ class House:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
 
         return await demo_call(self, keys=keys)
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return await self.engine.standing(contact_id)
 
     # ---- work beside the contacts
 

@@ -126,6 +126,18 @@ class AgentSkill(Base):
     level: Mapped[int] = mapped_column(Integer)
 
 
+class AgentPhone(Base):
+    """A volunteer's own telephone. ``duty``: ``ready`` or ``paused`` while they serve by telephone without a desk."""
+
+    __tablename__ = "agent_phones"
+    __table_args__ = (UniqueConstraint("number", name="agent_phones_number"),)
+
+    agent: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[str] = mapped_column(String(16))
+    pin_hash: Mapped[str | None] = mapped_column(String(256))
+    duty: Mapped[str | None] = mapped_column(String(8))
+
+
 class AgentState(Base):
     """Every change of an agent's state, in order; the last one is not needed to run, only to report."""
 

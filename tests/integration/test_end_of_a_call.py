@@ -363,9 +363,13 @@ async def has_recordings(switchboard: Switchboard, contact: str, count: int) -> 
 
 
 async def heard_for(caller: Caller, seconds: float) -> None:
-    """So much sound goes by on the line, both ways, packet by packet."""
-    sent = caller.rtp.sent + round(seconds / 0.02)
-    await caller.rtp.wait_for(lambda: caller.rtp.sent >= sent, seconds + 10, f"{seconds} s of the line")
+    """So much sound of the caller's goes out, packet by packet."""
+    wanted = caller.rtp.sent + round(seconds / 0.02)
+
+    async def gone_out() -> bool:
+        return caller.rtp.sent >= wanted
+
+    await eventually(gone_out, seconds + 10, f"{seconds} s of sound")
 
 
 def left_channel(file: str) -> list[int]:

@@ -1,105 +1,105 @@
-"""``switchboard hotline`` and ``known-callers``: what an operator sees of a call without a telephone."""
+"""A simulated caller: the page walks through a hotline as a telephone would."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
-import pytest
-from typer.testing import CliRunner, Result
+from tests.support.web import Client, SmallHouse, sign_in
 
-from ivr.hotline import SEEDS
-from switchboard.cli import app
-
-OFFICE = '\n[[hours]]\ndays = ["working_days"]\nopen = ["09:00-17:00"]\n'
+WALK = "/api/hotlines/walk"
+CLOSED = '\n[[hours]]\ndays = ["working_days"]\nopen = ["09:00-12:00"]\n'
 
 
-@pytest.fixture(autouse=True)
-def _own_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SWITCHBOARD_DATA_DIR", str(tmp_path / "data"))
+async def walk(client: Client, *keys: str, **order: Any) -> dict[str, Any]:
+    async with client.post(WALK, json={"keys": list(keys), **order}) as answer:
+        assert answer.status == 200, await answer.text()
+        return await answer.json()
 
 
-def run(*arguments: str, typed: str | None = None) -> Result:
-    return CliRunner().invoke(app, list(arguments), input=typed)
+def heard(walked: dict[str, Any]) -> list[str]:
+    return [line["key"] for line in walked["said"] if line["who"] == "hotline"]
 
 
-@pytest.fixture
-def office(tmp_path: Path) -> str:
-    """The built-in hotline with office hours."""
-    file = tmp_path / "office.toml"
-    file.write_text((SEEDS / "12348.toml").read_text("utf-8") + OFFICE, "utf-8")
-    return str(file)
+async def text_of(house: SmallHouse) -> str:
+    return house.rule_book.seed("hotline", "12348") or ""
 
 
-def test_a_walk_prints_every_word_and_the_queue() -> None:
-    done = run("hotline", "walk", "--keys", "712")
-    assert done.exit_code == 0, done.output
-    assert "lawyer|labour|zh" in done.output
-    assert "over_80, 180 s" in done.output
-    assert done.output.index("按井号键") < done.output.index("press nine")
+async def test_a_walk_begins_with_the_announcement_and_waits_for_a_key(client: Client) -> None:
+    await sign_in(client, "root")
+    walked = await walk(client, number="12348")
+    assert heard(walked)[:2] == ["welcome", "recording_notice"]
+    assert (walked["asks"], walked["ends"]) == (True, None)
+    assert all(line["text"] for line in walked["said"])
 
 
-def test_keys_are_typed_at_the_keyboard_and_hanging_up_is_one_of_them() -> None:
-    done = run("hotline", "walk", typed="9\nwhat\n2\n")
-    assert "lawyer|labour|en" in done.output
-    assert "hung up" in run("hotline", "walk", typed="q\n").output
-    assert "hung up" in run("hotline", "walk", typed="").output
+async def test_keys_lead_where_a_telephone_would_lead(client: Client) -> None:
+    await sign_in(client, "root")
+    labour = await walk(client, "2")
+    assert (labour["ends"], labour["about"]["id"], labour["asks"]) == ("waiting", "labour", False)
+    assert {"who": "caller", "text": "2", "language": None, "key": None} in labour["said"]
+    assert (await walk(client, "0"))["about"]["id"] == "law_inquiry"
+    assert (await walk(client, ""))["ends"] == "waiting"  # nothing pressed reaches a person
+    notary = await walk(client, "5", "1")
+    assert notary["about"]["id"] == "notarization"
+    police = await walk(client, "6", "5")
+    assert (police["ends"], police["to"]) == ("transfer", "110")
+    english = await walk(client, "9")
+    assert english["said"][-1]["language"] == "en"
+    prison = await walk(client, "6", "1", "#")
+    assert (prison["ends"], prison["to"]) == ("information", "prison")
 
 
-@pytest.mark.parametrize(
-    ("keys", "end"),
-    [
-        ("61#", "information heard: prison"),
-        ("610", "rectification_worker|rectification_prison|zh"),
-        ("65", "transfer: 110"),
-        ("63", "supervisor|service_complaint|zh"),
-        ("#0", "not recorded"),
-        ("-", "lawyer|law_inquiry|zh"),
-    ],
-)
-def test_each_way_says_where_the_call_ends(keys: str, end: str) -> None:
-    assert end in run("hotline", "walk", "--keys", keys).output
+async def test_the_time_of_the_call_decides_what_is_said(client: Client, house: SmallHouse) -> None:
+    await sign_in(client, "root")
+    text = await text_of(house) + CLOSED
+    assert (await walk(client, "2", text=text, at="2026-11-23T10:00"))["ends"] == "waiting"
+    sunday = await walk(client, "2", text=text, at="2026-11-22T10:00")
+    assert sunday["ends"] == "message"
+    assert "closed_hours" in heard(sunday)
+    holiday = await walk(client, "2", text=text, at="2026-10-01T10:00")
+    assert holiday["ends"] == "message"
 
 
-def test_the_day_and_the_hour_can_be_chosen(office: str) -> None:
-    closed = run("hotline", "walk", "--file", office, "--at", "2026-10-01T10:00", "--keys", "2")
-    assert "message mode: labour, 下次 next: 2026-10-08 09:00" in closed.output
-    made_up = run("hotline", "walk", "--file", office, "--at", "2026-10-10T10:00", "--keys", "2")
-    assert "lawyer|labour|zh" in made_up.output
+async def test_the_text_in_the_editor_is_walked_not_what_is_in_force(
+    client: Client, house: SmallHouse
+) -> None:
+    await sign_in(client, "root")
+    text = (await text_of(house)).replace('matter = "labour"', 'matter = "debt"', 1)
+    assert (await walk(client, "2", text=text))["about"]["id"] == "debt"
+    assert (await walk(client, "2"))["about"]["id"] == "labour"
 
 
-def test_an_unknown_number_and_a_wrong_hour_are_said() -> None:
-    assert "not a number of ours" in run("hotline", "walk", "95555").output
-    assert run("hotline", "walk", "--at", "noon").exit_code == 2
-    assert run("hotline", "walk", "--keys", "abc").exit_code == 2
+async def test_a_prompt_that_does_not_exist_yet_is_shown_by_its_key(
+    client: Client, house: SmallHouse
+) -> None:
+    await sign_in(client, "root")
+    text = (await text_of(house)).replace('"menu_labour"', '"menu_of_tomorrow"')
+    said = (await walk(client, text=text))["said"]
+    assert any(line["text"] == "[menu_of_tomorrow]" for line in said)
 
 
-def test_check_names_every_mistake_of_a_file(tmp_path: Path, office: str) -> None:
-    assert run("hotline", "check", office).exit_code == 0
-    text = Path(office).read_text("utf-8")
-    wrong = tmp_path / "wrong.toml"
-    wrong.write_text(
-        text.replace('matter = "debt"', 'matter = "astrology"').replace("menu_labour", "menu_none")
-    )
-    done = run("hotline", "check", str(wrong))
-    assert done.exit_code == 2
-    assert "no matter astrology" in done.output
-    assert "no prompt menu_none" in done.output
-    wrong.write_text("number = ")
-    assert "not TOML" in run("hotline", "check", str(wrong)).output
-    assert run("hotline", "check", str(tmp_path / "none.toml")).exit_code == 2
+async def test_what_cannot_be_walked_is_told_in_words(client: Client) -> None:
+    await sign_in(client, "root")
+    for order, status in (
+        ({"text": "= 1"}, 422),
+        ({"text": 'number = "1"'}, 422),
+        ({"number": "99999"}, 404),
+        ({"keys": ["x"]}, 422),
+        ({"keys": ["1"] * 61}, 422),
+        ({"at": "2999-01-01T00:00"}, 422),
+        ({"at": "0001-01-01T00:00"}, 422),
+        ({"at": "yesterday"}, 422),
+    ):
+        async with client.post(WALK, json=order) as answer:
+            assert answer.status == status, order
+            told = await answer.json()
+            assert told["zh"]
+            if "text" in order:
+                assert told["problems"]
 
 
-def test_known_callers_are_added_listed_imported_and_removed(tmp_path: Path) -> None:
-    assert run("known-callers", "add", "+8613800138000", "over_80").exit_code == 0
-    assert "over_80" in run("hotline", "walk", "--caller", "013800138000", "--keys", "2").output
-    file = tmp_path / "list.csv"
-    file.write_text("number,reason\n13800138001,minor\n")
-    assert "1 numbers" in run("known-callers", "import", str(file)).output
-    listed = run("known-callers", "list").output
-    assert "13800138000" in listed
-    assert "13800138001" in listed
-    assert run("known-callers", "remove", "13800138000").exit_code == 0
-    assert run("known-callers", "remove", "13800138000").exit_code == 2
-    assert run("known-callers", "add", "13800138000", "rich").exit_code == 2
-    file.write_text("hello,minor\n")
-    assert "line 1" in run("known-callers", "import", str(file)).output
+async def test_a_walk_ends_however_many_keys_are_pressed(client: Client) -> None:
+    await sign_in(client, "root")
+    for key in "*#0123456789":
+        walked = await walk(client, *[key] * 60)
+        assert walked["ends"] is not None or walked["asks"]
