@@ -20,7 +20,10 @@ RECENT_MS = 3_600_000
 LEAST_SAMPLE = 5
 _FADE_MS = 1_800_000
 _SERVICE_WEIGHT = 0.02
-_FACTOR_WEIGHT = 0.08
+_FACTOR_STEP = 0.05
+_FACTOR_MOST = 1.2
+_SEARCH_WEIGHT = 0.05
+_AT_ONCE_MS = 500
 _ON_DUTY: frozenset[SeatState] = frozenset({"available", "reserved", "in_contact", "wrap_up"})
 MINUTE_MS = 60_000
 
@@ -70,6 +73,7 @@ class _Role:
     free: int = 0
     service_ms: float = 0.0
     ring_ms: float = 5_000.0
+    search_ms: float = 14_000.0
     finished: int = 0
     finished_ms: int = 0
     left: float = 0.0
@@ -83,7 +87,8 @@ class _Waiting:
     score: int
     since_ms: int
     kind: str
-    guess_ms: float | None
+    guess_ms: int | None
+    searches: bool
     queued: bool = False
     reserved_ms: int = 0
 
@@ -149,10 +154,10 @@ class Estimator:
         score = change.score if change.score is not None else change.at_ms
         parts = about.split("|")
         kind = "|".join((role, *parts[:2]))
-        seen = self._roles.get(role)
-        ahead = bisect_left(seen.queue, (score, entry)) if seen else 0
-        guess = self._steps_ms(role, ahead, change.at_ms) if seen else None
-        self._entries[entry] = waiting = _Waiting(role, score, change.at_ms, kind, guess)
+        seen = self._role(role)
+        ahead = bisect_left(seen.queue, (score, entry))
+        guess = self._said(role, kind, ahead, change.at_ms)
+        self._entries[entry] = waiting = _Waiting(role, score, change.at_ms, kind, guess, seen.free > ahead)
         self._put(entry, waiting)
 
     def _put(self, entry: str, waiting: _Waiting) -> None:
@@ -188,15 +193,18 @@ class Estimator:
         role.waited_ms += waited_ms
         if waiting.reserved_ms:
             role.ring_ms += 0.05 * (change.at_ms - waiting.reserved_ms - role.ring_ms)
-        if waiting.guess_ms and waiting.guess_ms > role.ring_ms + 1_000:
-            self._learn(waiting.kind, waited_ms / waiting.guess_ms)
+        if waiting.reserved_ms - waiting.since_ms > _AT_ONCE_MS:
+            self._learn(role, waiting, waited_ms, ended=True)
 
-    def _learn(self, kind: str, ratio: float) -> None:
-        """The matter's own factor, in logarithms, so that twice and half weigh alike."""
-        for name in (kind, kind.partition("|")[0]):
-            known = self._factors.get(name, 0.0)
-            seen = max(-2.0, min(2.0, math.log(ratio)))
-            self._factors[name] = known + _FACTOR_WEIGHT * (seen - known)
+    def _learn(self, role: _Role, waiting: _Waiting, waited_ms: int, *, ended: bool) -> None:
+        """One step towards the true wait. Whoever gave up sooner than was said teaches nothing."""
+        if waiting.searches:
+            if ended:
+                role.search_ms += _SEARCH_WEIGHT * (min(waited_ms, 60_000) - role.search_ms)
+        elif waiting.guess_ms and (ended or waited_ms > waiting.guess_ms):
+            step = _FACTOR_STEP if waited_ms > waiting.guess_ms else -_FACTOR_STEP
+            known = self._factors.get(waiting.kind, 0.0)
+            self._factors[waiting.kind] = max(-_FACTOR_MOST, min(_FACTOR_MOST, known + step))
 
     def _left(self, entry: str, change: Change) -> None:
         waiting = self._entries.pop(entry, None)
@@ -206,8 +214,10 @@ class Estimator:
         if change.how == "abandoned":
             role = self._role(waiting.role)
             self._fade(role, change.at_ms)
-            role.waited_ms += max(0, change.at_ms - waiting.since_ms)
+            waited_ms = max(0, change.at_ms - waiting.since_ms)
+            role.waited_ms += waited_ms
             role.left += 1
+            self._learn(role, waiting, waited_ms, ended=False)
 
     def _seat_changed(self, name: str, change: Change) -> None:
         state = change.state or "offline"
@@ -287,19 +297,14 @@ class Estimator:
         )
 
     def _said(self, role: str, kind: str, ahead: int, now_ms: int) -> int | None:
-        steps_ms = self._steps_ms(role, ahead, now_ms)
-        if steps_ms is None:
-            return None
-        factor = self._factors.get(kind, self._factors.get(role, 0.0))
-        return round(steps_ms * math.exp(factor))
-
-    def _steps_ms(self, role: str, ahead: int, now_ms: int) -> float | None:
         known = self._role(role)
         if known.finished < LEAST_SAMPLE or not known.service_ms or not known.on_duty:
             return None
-        if known.free > ahead:
-            return known.ring_ms
+        if known.free > ahead:  # somebody of the role is free, of another skill: the search widens in a moment
+            return round(known.search_ms)
         self._fade(known, now_ms)
         patience = (known.left + 1) / (known.waited_ms + 600_000)
         rate = known.on_duty / known.service_ms
-        return known.ring_ms + sum(1 / (rate + n * patience) for n in range(ahead - known.free, -1, -1))
+        steps_ms = sum(1 / (rate + n * patience) for n in range(ahead - known.free, -1, -1))
+        factor = math.exp(self._factors.get(kind, 0.0))
+        return round(max(known.search_ms, (known.ring_ms + steps_ms) * factor))

@@ -58,7 +58,7 @@ class Surge:
     """So many more calls about one matter between two times of the day (milliseconds since midnight)."""
 
     matter: str
-    calls: int = 600
+    calls: int = 400
     from_ms: int = 13 * 2 * HALF_HOUR_MS
     to_ms: int = 15 * 2 * HALF_HOUR_MS
 

@@ -145,14 +145,12 @@ class Run:
             if caller.chance(_LEAVES_MESSAGE) < self._day.habits.message_left:
                 outcome.how, outcome.left_ms = "message", self._now
                 return
-        outcome.estimate_ms = self._estimate(caller, role)
         self._enter(caller.id, _Entry(outcome))
+        if self._waits(caller.id):
+            outcome.estimate_ms = self._estimator.estimate(caller.id, self._clock)
         self._at(self._now + caller.patience_ms, self._give_up, outcome)
         if self._watch:
             self._offer(outcome, role)
-
-    def _estimate(self, caller: Caller, role: str) -> int | None:
-        return self._estimator.newcomer(role, self._clock, matter=caller.matter, language=caller.language)
 
     def _enter(self, name: str, entry: _Entry) -> None:
         caller = entry.outcome.caller
@@ -217,8 +215,6 @@ class Run:
     def _reserved(self, name: str, entry: _Entry, at: _At, change: Change) -> None:
         number = change.reservation or 0
         caller, habits = entry.outcome.caller, self._day.habits
-        if change.waited_ms:
-            entry.outcome.waited_at_all = True
         self._rung.add(name)
         self._passing.gone(entry.outcome)
         excluded = self._excluded.get(at.seat, {})
