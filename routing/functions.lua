@@ -17,7 +17,7 @@
 --   entries, seats zset   all that live, in the order they came
 --   events         stream what happened
 
-local LEASE, RING, EXCLUDE, KEEP = 2000, 15000, 60000, 600000
+local LEASE, EXCLUDE, KEEP = 2000, 60000, 600000
 local EVENTS_KEPT, JUMP = 20000, 1000
 local prefix, now, skew = '', 0, 0
 
@@ -133,7 +133,18 @@ end
 
 ---------------------------------------------------------------------------------------------------------- matching
 
+local function connect(r, e)
+  call('HSET', key('r:', r.id), 'accepted', 1)
+  call('ZREM', key('t'), 'l\t' .. r.id)
+  call('ZREM', key('t'), 'r\t' .. e.id)
+  call('HSET', key('e:', e.id), 'state', 'connected')
+  emit('reservation.accepted', 'reservation', r.id, 'entry', e.id, 'seat', r.seat, 'ring', r.ring, 'class', r.class,
+    'waited', now - e.arrived)
+  set_seat(r.seat, 'in_contact', '', e.id, r.id)
+end
+
 -- found: { by = 'entry' | 'seat' | 'pair', ring =, order = the value that won }
+-- A message seat accepts by itself: nobody would answer, and a node that dies must not lose the assignment.
 local function reserve(e, seat, found)
   local id = math.max(num(call('HGET', key('m'), 'reservation')) + 1, now * 10)  -- grows even if the last second is lost
   local class = e.steps[found.ring][2]
@@ -149,6 +160,7 @@ local function reserve(e, seat, found)
     'waiting', call('ZCARD', key('q:', class)), 'passed', table.concat(passed, ' '), 'waited', now - e.arrived,
     'expires', wall(now + LEASE))
   set_seat(seat, 'reserved', '', e.id, id)
+  if seat:find('/message-', 1, true) then connect(load_reservation(id), e) end
   return load_reservation(id)
 end
 
@@ -429,28 +441,18 @@ function steps.leave(keys, args)
   return 'offline'
 end
 
--- now, reservation -> reservation or nothing; the lease grows once
+-- now, reservation, how long it rings -> reservation or nothing; the lease grows once
 function steps.acknowledge(keys, args)
   begin(keys, args)
   local r = load_reservation(args[2])
   if not r or r.how ~= '' then return nil end
   if r.acked == '0' and r.accepted == '0' then
-    r.acked, r.expires = '1', now + RING
+    r.acked, r.expires = '1', now + num(args[3])
     call('HSET', key('r:', r.id), 'acked', 1, 'expires', r.expires)
     call('ZADD', key('t'), r.expires, 'l\t' .. r.id)
     emit('reservation.acknowledged', 'reservation', r.id, 'entry', r.entry, 'seat', r.seat, 'expires', wall(r.expires))
   end
   return reply(r)
-end
-
-local function connect(r, e)
-  call('HSET', key('r:', r.id), 'accepted', 1)
-  call('ZREM', key('t'), 'l\t' .. r.id)
-  call('ZREM', key('t'), 'r\t' .. e.id)
-  call('HSET', key('e:', e.id), 'state', 'connected')
-  emit('reservation.accepted', 'reservation', r.id, 'entry', e.id, 'seat', r.seat, 'ring', r.ring, 'class', r.class,
-    'waited', now - e.arrived)
-  set_seat(r.seat, 'in_contact', '', e.id, r.id)
 end
 
 -- now, reservation -> 1 when this reservation holds the contact

@@ -36,7 +36,7 @@ ChangeKind = Literal[
 LEASE_MS = 2_000
 """How long a reservation lives until the desk has acknowledged it."""
 RING_MS = 15_000
-"""How long it lives from then on."""
+"""How long it lives from then on, unless the seat needs longer to be rung."""
 EXCLUDE_MS = 60_000
 """How long a seat that gave an entry back is not tried for it again."""
 KEEP_MS = 600_000
@@ -285,6 +285,20 @@ def check_subscriptions(subscriptions: Iterable[Subscription]) -> tuple[Subscrip
 def live_seat(agent_id: str) -> str:
     """The seat at which an agent talks, by voice or video: one contact at a time."""
     return f"{agent_id}/live"
+
+
+def message_seats(agent_id: str, count: int) -> tuple[str, ...]:
+    """The seats at which an agent holds messages, beside the live one: ``count`` of them, one message each.
+
+    The kernel knows them by their name: nobody rings, a message is in contact with such a seat from the moment
+    the two meet. ``Engine.accept`` does no harm.
+    """
+    return tuple(f"{agent_id}/message-{n}" for n in range(1, count + 1))
+
+
+def accepts_by_itself(seat: str) -> bool:
+    """Whether what is reserved for this seat is in contact with it at once."""
+    return "/message-" in seat
 
 
 def agent_of(seat: str) -> str:

@@ -9,7 +9,11 @@
     │   ├── BadCursor           bad_cursor          a page mark that we did not give out
     │   ├── RecordsAway         database_away       the database does not answer; writing goes on by itself
     │   ├── RecordsClosed       records_closed      the switchboard is going down
-    │   └── AuditBroken         audit_broken        the chain of the audit log does not close
+    │   ├── AuditBroken         audit_broken        the chain of the audit log does not close
+    │   ├── NotThere            no_such_version     no version of this kind, name and number
+    │   ├── VersionMoved        version_moved       somebody else has published meanwhile; nothing was changed
+    │   └── NothingEarlier      nothing_earlier     nothing to roll back to
+    ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
@@ -24,9 +28,13 @@
         ├── ForeignOrigin       foreign_origin 403
         ├── NotFound            not_found      404  also said for what this account may not see
         ├── NotAllowed          not_allowed    405
+        ├── Conflict            conflict       409  what was asked does not fit what has happened meanwhile
+        │   ├── Moved           version_moved
+        │   └── NoEarlier       nothing_earlier
         ├── TooLarge            too_large      413
         ├── NotJson             not_json       415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
+        │   └── NotPublishable  rules_invalid       carries the problems of the text
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -111,6 +119,42 @@ class AuditBroken(RecordsError):
     en = "The chain of the audit log does not close."
 
 
+class NotThere(RecordsError):
+    code = "no_such_version"
+    zh = "没有这个版本。"
+    en = "There is no such version."
+
+
+class VersionMoved(RecordsError):
+    """``now`` is the number in force, 0 where nothing was ever published."""
+
+    code = "version_moved"
+    zh = "其间已有人发布了另一个版本，请先查看差异，再重新保存草稿。"
+    en = "Somebody has published another version meanwhile: look at the difference and save your draft anew."
+
+    def __init__(self, now: int) -> None:
+        super().__init__(f"{self.en} ({now})")
+        self.now = now
+
+
+class NothingEarlier(RecordsError):
+    code = "nothing_earlier"
+    zh = "没有更早的版本可以恢复。"
+    en = "There is no earlier version to go back to."
+
+
+class RulesInvalid(SwitchboardError):
+    """``problems`` has one line for each reason why the text cannot be published."""
+
+    code = "rules_invalid"
+    zh = "内容有误，不能发布。"
+    en = "The text has mistakes and cannot be published."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
 class PeopleError(SwitchboardError):
     code = "people_error"
     zh = "人员资料有误。"
@@ -136,7 +180,10 @@ class UnknownAgent(PeopleError):
 
 
 class WebError(SwitchboardError):
-    """An answer other than 2xx. ``fields`` names what was wrong with the input, never its values."""
+    """An answer other than 2xx. ``fields`` names what was wrong with the input, never its values.
+
+    ``problems`` has one line for each mistake in a text that somebody wrote for us.
+    """
 
     status: ClassVar[int] = 500
     code = "internal"
@@ -144,10 +191,16 @@ class WebError(SwitchboardError):
     en = "An internal error; it has been logged."
 
     def __init__(
-        self, detail: str = "", *, fields: tuple[str, ...] = (), retry_after_s: int | None = None
+        self,
+        detail: str = "",
+        *,
+        fields: tuple[str, ...] = (),
+        problems: tuple[str, ...] = (),
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.fields = fields
+        self.problems = problems
         self.retry_after_s = retry_after_s
 
 
@@ -200,6 +253,25 @@ class NotAllowed(WebError):
     en = "This method is not supported here."
 
 
+class Conflict(WebError):
+    status = 409
+    code = "conflict"
+    zh = "其间情况已有变化，请刷新后再试。"
+    en = "Things have changed meanwhile; reload and try again."
+
+
+class Moved(Conflict):
+    code = "version_moved"
+    zh = VersionMoved.zh
+    en = VersionMoved.en
+
+
+class NoEarlier(Conflict):
+    code = "nothing_earlier"
+    zh = NothingEarlier.zh
+    en = NothingEarlier.en
+
+
 class TooLarge(WebError):
     status = 413
     code = "too_large"
@@ -219,6 +291,12 @@ class InvalidInput(WebError):
     code = "invalid_input"
     zh = "填写的内容有误，请检查。"
     en = "Some fields are not valid."
+
+
+class NotPublishable(InvalidInput):
+    code = "rules_invalid"
+    zh = RulesInvalid.zh
+    en = RulesInvalid.en
 
 
 class TooManyTries(WebError):

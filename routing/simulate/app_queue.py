@@ -308,7 +308,9 @@ class AppQueueRun:
 
     # ---- members
 
-    def _enter(self, member: _Member, state: Literal["away", "free", "ringing", "busy", "wrap_up", "paused"]) -> None:
+    def _enter(
+        self, member: _Member, state: Literal["away", "free", "ringing", "busy", "wrap_up", "paused"]
+    ) -> None:
         spent, name = self._now - member.since, member.duty.id
         if member.state in ("ringing", "busy", "wrap_up"):
             self.result.busy_ms[name] += spent

@@ -142,7 +142,9 @@ def gini(values: Iterable[float]) -> float:
     total, count = sum(ordered), len(ordered)
     if total <= 0:
         return 0.0
-    return 2 * sum(rank * value for rank, value in enumerate(ordered, 1)) / (count * total) - (count + 1) / count
+    return (
+        2 * sum(rank * value for rank, value in enumerate(ordered, 1)) / (count * total) - (count + 1) / count
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,9 @@ def _arrival(rng: Random, recipe: Recipe) -> int:
 def _caller(rng: Random, recipe: Recipe, at: int, matter: str | None = None) -> Caller:
     asked = matter or rng.choices(list(recipe.demand), list(recipe.demand.values()))[0]
     dice = rng.random()
-    priority = 2 if dice < recipe.priority_high else 1 if dice < recipe.priority_high + recipe.priority_low else 0
+    priority = (
+        2 if dice < recipe.priority_high else 1 if dice < recipe.priority_high + recipe.priority_low else 0
+    )
     return Caller(
         id="",
         arrived_ms=at,
@@ -193,7 +195,9 @@ def _skills(rng: Random, recipe: Recipe, pool: Sequence[str], nth: int) -> dict[
 
 
 def _breaks(rng: Random, opens_ms: int) -> tuple[tuple[int, int], ...]:
-    lunch = opens_ms + rng.choice((120, 150, 180, 210, 240, 270)) * MINUTE_MS + rng.randrange(-5, 6) * MINUTE_MS
+    lunch = (
+        opens_ms + rng.choice((120, 150, 180, 210, 240, 270)) * MINUTE_MS + rng.randrange(-5, 6) * MINUTE_MS
+    )
     morning = opens_ms + rng.randrange(60, 130) * MINUTE_MS
     afternoon = opens_ms + rng.randrange(312, 420) * MINUTE_MS
     return ((morning, 10 * MINUTE_MS), (lunch, 45 * MINUTE_MS), (afternoon, 10 * MINUTE_MS))

@@ -5,6 +5,7 @@ from switchboard.records.events import ContactEvent, EndedBy, EndReason
 from switchboard.records.fold import ContactRecord, Recording, fold
 from switchboard.records.numbers import mask_number
 from switchboard.records.people import Account, AgentRow, Passwords, Role
+from switchboard.records.published import Kind, Version
 from switchboard.records.queries import ContactQuery, ContactState, Figures, Page
 from switchboard.records.store import Records, StateChange
 
@@ -19,12 +20,14 @@ __all__ = [
     "EndReason",
     "EndedBy",
     "Figures",
+    "Kind",
     "Page",
     "Passwords",
     "Recording",
     "Records",
     "Role",
     "StateChange",
+    "Version",
     "fold",
     "mask_number",
 ]

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from routing.engine import Engine
 from routing.errors import RoutingConflict
-from routing.model import Change, Entry, KnownEntry, Snapshot, Step, Subscription
+from routing.model import RING_MS, Change, Entry, KnownEntry, Snapshot, Step, Subscription
 from routing.twin import Twin
 from tests.routing.naive import Desk, Specification, Waiting
 
@@ -38,7 +38,7 @@ START_MS = 1_000_000_000
 LARGEST_CREDIT_MS = 180_000
 
 entries = st.integers(0, 23).map(lambda i: f"c{i}")
-seats = st.integers(0, 6).map(lambda i: f"s{i}/live")
+seats = st.integers(0, 7).map(lambda i: f"s{i}/live" if i < 6 else f"s{i}/message-1")
 before = st.sampled_from([0, 0, 5_000, 30_000])
 answers = st.sampled_from(
     ["acknowledge", "accept", "accept", "accept", "reject", "give_back", "finish", "finish"]
@@ -123,7 +123,8 @@ class Agreement(RuleBasedStateMachine):
         known = live if live and pick % 5 else self.reservations
         number = known[pick % len(known)]
         if how == "acknowledge":
-            self.agree(self.both("acknowledge", number), "acknowledge", number)
+            ring_ms = RING_MS if ms else 40_000
+            self.agree(self.both("acknowledge", number, ring_ms=ring_ms), "acknowledge", number, ring_ms)
         elif how == "accept":
             self.agree(self.both("accept", number), "accept", number)
         elif how == "finish":
