@@ -13,7 +13,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from routing.model import Change, SeatState
+from routing.model import Change, SeatState, Snapshot
 
 RECENT_MS = 3_600_000
 """A role in which nobody finished a contact for so long is not estimated."""
@@ -142,6 +142,22 @@ class Estimator:
             role.queue.clear()
             role.seats.clear()
             role.on_duty = role.free = 0
+
+    def begin(self, snapshot: Snapshot) -> None:
+        """What lives already, before the first change after the snapshot is taken."""
+        self.forget()
+        for seat in snapshot.seats:
+            # In contact or wrapping up already: when that began is not known, so it is no sample.
+            self.take(Change("", 0, seat.since_ms, "seat.changed", seat=seat.id, state=seat.state))
+            if known := self._seats.get(seat.id):
+                known.begun_ms = 0
+        for entry in snapshot.entries:
+            if entry.state != "connected":
+                score = entry.arrived_ms - entry.credit_ms
+                fields = {"entry": entry.id, "score": score, "klass": entry.klass}
+                self.take(Change("", 0, entry.arrived_ms, "entry.entered", **fields))
+                if entry.state == "reserved":
+                    self._reserved(entry.id, snapshot.now_ms)
 
     def _entered(self, entry: str, change: Change) -> None:
         if entry in self._entries:
@@ -300,7 +316,9 @@ class Estimator:
         known = self._role(role)
         if known.finished < LEAST_SAMPLE or not known.service_ms or not known.on_duty:
             return None
-        if known.free > ahead:  # somebody of the role is free, of another skill: the search widens in a moment
+        if (
+            known.free > ahead
+        ):  # somebody of the role is free, of another skill: the search widens in a moment
             return round(known.search_ms)
         self._fade(known, now_ms)
         patience = (known.left + 1) / (known.waited_ms + 600_000)

@@ -156,7 +156,9 @@ def _caller(row: _Row, line: int) -> Caller:
         id=row.name("id"),
         arrived_ms=row.clock("arrived"),
         matter=row.one_of("matter", (m.id for m in policy.matters), empty=policy.default_matter.id),
-        language=row.one_of("language", (one.id for one in policy.languages), empty=policy.default_language.id),
+        language=row.one_of(
+            "language", (one.id for one in policy.languages), empty=policy.default_language.id
+        ),
         district=row.text("district"),
         priority=row.number("priority", 0, 9, 0),
         patience_ms=row.number("patience_ms", 0, DAY_MS),

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from routing.policy import Policy
@@ -100,7 +100,7 @@ def _callers(rng: Random, recipe: Recipe) -> tuple[Caller, ...]:
         more = sorted(rng.randrange(surge.from_ms, surge.to_ms) for _ in range(surge.calls))
         drawn += [_caller(rng, recipe, at, surge.matter) for at in more]
         drawn.sort(key=lambda caller: caller.arrived_ms)
-    return tuple(_numbered(caller, number) for number, caller in enumerate(drawn, 1))
+    return tuple(replace(caller, id=f"c{number:05}") for number, caller in enumerate(drawn, 1))
 
 
 def _arrival(rng: Random, recipe: Recipe) -> int:
@@ -127,11 +127,6 @@ def _caller(rng: Random, recipe: Recipe, at: int, matter: str | None = None) -> 
         wrap_up_ms=round(1000 * recipe.wrap_up_s),
         draw=rng.getrandbits(32),
     )
-
-
-def _numbered(caller: Caller, number: int) -> Caller:
-    values = {name: getattr(caller, name) for name in Caller.__slots__}
-    return Caller(**values | {"id": f"c{number:05}"})
 
 
 def _district(rng: Random, recipe: Recipe) -> int:

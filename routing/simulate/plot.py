@@ -65,5 +65,7 @@ def _bars(slots: Sequence[tuple[int, float, int]], x: Callable[[float], float]) 
         f'height="{70 * count / most:.1f}" fill="#afb8c1"/>'
         for ms, _, count in slots
     ]
-    caption = f'<text x="{_LEFT}" y="{_FOOT - 76}" fill="#57606a">每刻钟来电 calls in 15 min, at most {most}</text>'
+    caption = (
+        f'<text x="{_LEFT}" y="{_FOOT - 76}" fill="#57606a">每刻钟来电 calls in 15 min, at most {most}</text>'
+    )
     return [*bars, caption]

@@ -13,7 +13,7 @@ from routing.estimate import Estimator
 from routing.model import EXCLUDE_MS, Change, live_seat
 from routing.overload import Level, Overload
 from routing.policy import Policy
-from routing.simulate.day import MIDNIGHT_MS, Caller, Day, Duty
+from routing.simulate.day import MIDNIGHT_MS, Day, Duty
 from routing.simulate.kernels import Kernel, Observe, twin_kernel
 from routing.simulate.outcome import Outcome, Passing, Result, Trades
 
@@ -141,10 +141,10 @@ class Run:
         caller = outcome.caller
         role = self._role_of_matter[caller.matter]
         level = self._overload.level(role)
-        if level == "message" and caller.priority == 0:
-            if caller.chance(_LEAVES_MESSAGE) < self._day.habits.message_left:
-                outcome.how, outcome.left_ms = "message", self._now
-                return
+        asked = level == "message" and caller.priority == 0
+        if asked and caller.chance(_LEAVES_MESSAGE) < self._day.habits.message_left:
+            outcome.how, outcome.left_ms = "message", self._now
+            return
         self._enter(caller.id, _Entry(outcome))
         if self._waits(caller.id):
             outcome.estimate_ms = self._estimator.estimate(caller.id, self._clock)

@@ -67,6 +67,7 @@ class Desks:
         desk = self._desks.get(agent_id)
         if desk is None:
             desk = self._desks[agent_id] = Desk(house, agent, desk_id, endpoint or dial_string(agent_id))
+            house.overload.knows(desk)
             await self._occupy(desk)
         another = not desk.password or (desk.id, desk.phone) != (desk_id, phone)
         if endpoint is None and another:
@@ -85,7 +86,8 @@ class Desks:
         house = self._house
         seat = await house.engine.find_seat(desk.seat)
         if seat is None or seat.state == "offline":
-            await house.engine.pause(desk.seat, "signed_in", desk.subscriptions)
+            reason = "standby" if desk.agent.backup else "signed_in"
+            await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
 
@@ -159,6 +161,7 @@ class Desks:
         match change.kind:
             case "seat.changed":
                 desk.seat_changed(change)
+                self._log_state(change, desk)
                 if change.state == "offline":
                     self._remove(desk)
                     return
@@ -171,6 +174,12 @@ class Desks:
             case _:
                 return
         self._house.live.agent_changed(desk)
+
+    def _log_state(self, change: Change, desk: Desk) -> None:
+        """For reports, and for replaying the day under other rules."""
+        if change.seat == desk.seat and change.state:
+            row = (desk.agent.id, change.state, change.reason or None, change.at_ms)
+            self._house.background(self._house.records.log_agent_state(*row))
 
     def talking(self, contact: Contact, *, recording: bool) -> None:
         desk = self._desks.get(contact.agent or "")

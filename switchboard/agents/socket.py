@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ivr.softphones import Kind
-from switchboard.agents.desk import DISPOSITIONS, PAUSE_REASONS, Desk
+from switchboard.agents.desk import DISPOSITIONS, Desk
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _welcome(house: House, desk: Desk) -> dict[str, Any]:
         "reservation": desk.reservation,
         "contact": desk.contact,
         "queue": house.live.queue_of(desk),
-        "pause_reasons": list(PAUSE_REASONS),
+        "pause_reasons": desk.pause_reasons(),
         "dispositions": list(DISPOSITIONS),
         "matters": house.matters(),
     }

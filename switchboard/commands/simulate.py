@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn, get_args
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -18,7 +18,7 @@ from rich.table import Table
 from routing.errors import PolicyError
 from routing.overload import LEVELS, Level
 from routing.policy import Policy
-from routing.simulate.app_queue import STRATEGIES
+from routing.simulate.app_queue import STRATEGIES, Strategy
 from routing.simulate.compare import (
     Comparison,
     Way,
@@ -32,10 +32,11 @@ from routing.simulate.errors import DayInvalid
 from routing.simulate.figures import by_matter
 from routing.simulate.files import CALLERS_FILE, ROSTER_FILE, read_day, write_day
 from routing.simulate.generate import Recipe, Surge, make_day
+from routing.simulate.on_engine import on_engine
 from routing.simulate.outcome import Result
 from routing.simulate.plot import day_svg
 
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else 120)
 
 SHOWN = (
     ("abandoned", "gave up, %", 1),
@@ -56,6 +57,12 @@ SHOWN = (
 )
 RATIOS = ("abandoned", "unserved", "p95_s", "queue_p95_s", "priority_p95_s", "gini")
 
+WITH_STEPS: dict[Level, str] = {
+    "backup": "with backups",
+    "callback": "with backups and call-back",
+    "message": "with backups, call-back, messages",
+}
+
 DayOption = Annotated[
     Path | None, typer.Option("--day", help=f"a folder with {CALLERS_FILE} and {ROSTER_FILE}; none: made up")
 ]
@@ -72,13 +79,19 @@ def simulate(
     surge: Annotated[str, typer.Option(help="a matter about which many more call after lunch")] = "",
     policy: FileOption = None,
     against: Annotated[Path | None, typer.Option(help="other rules to compare with: a policy file")] = None,
-    steps: Annotated[str, typer.Option(help="the last overload step taken: " + ", ".join(LEVELS))] = "callback",
+    steps: Annotated[
+        str, typer.Option(help="the last overload step taken: " + ", ".join(LEVELS))
+    ] = "callback",
     strategy: Annotated[str, typer.Option(help="of app_queue: " + ", ".join(STRATEGIES))] = "rrmemory",
     write: Annotated[Path | None, typer.Option(help="write the day as CSV into this folder")] = None,
-    plot: Annotated[Path | None, typer.Option(help="draw the service level of the (first) day: an SVG file")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="draw the service level of the (first) day: an SVG file")
+    ] = None,
     matters: Annotated[bool, typer.Option(help="show each matter of the (first) day")] = False,
     estimates: Annotated[bool, typer.Option(help="judge the estimates of the wait, too")] = False,
-    engine: Annotated[bool, typer.Option(help="run on a real routing server: slower, the same answers")] = False,
+    engine: Annotated[
+        bool, typer.Option(help="run on a real routing server: slower, the same answers")
+    ] = False,
     record: Annotated[
         tuple[str, str] | None,
         typer.Option(help="FROM TO: write what happened between two times into --write, then stop"),
@@ -121,13 +134,11 @@ def simulate(
 def _ways(rules: Policy, others: Policy | None, last: Level, strategy: str, engine: bool) -> list[Way]:
     if others:
         return [ours(rules, last, "these rules"), ours(others, last, "the other rules")]
-    chosen = next(one for one in STRATEGIES if one == strategy)
-    ways = [app_queue(rules, chosen), ours(rules)]
+    known: dict[str, Strategy] = {one: one for one in STRATEGIES}
+    ways = [app_queue(rules, known[strategy]), ours(rules)]
     if last != "normal":
-        ways.append(ours(rules, last, "with backups" + {"backup": "", "callback": " and call-back"}.get(last, ", call-back, messages")))
+        ways.append(ours(rules, last, WITH_STEPS[last]))
     if engine:
-        from switchboard.commands.simulate_engine import on_engine
-
         ways.append(on_engine(rules))
     return ways
 
@@ -195,16 +206,17 @@ def _show_matters(kept: list[tuple[Way, Result]]) -> None:
         table.add_column(heading, justify="left" if heading == "matter" else "right")
     rows = [by_matter(result) for _, result in kept]
     for matter, (callers, _, _) in rows[0].items():
-        table.add_row(
-            matter, str(callers), *(f"{row[matter][1]:.1f}  {row[matter][2]:.0f}" for row in rows)
-        )
+        table.add_row(matter, str(callers), *(f"{row[matter][1]:.1f}  {row[matter][2]:.0f}" for row in rows))
     out.print(table)
 
 
 def _show_estimates(days: list[Day], rules: Policy, last: Level) -> None:
-    for highest, name in {"normal": "routing alone", last: f"steps up to {last}"}.items():
-        shares = [estimates_within_2(day, rules, next(one for one in LEVELS if one == highest)) for day in days]
-        out.print(f"estimate within twice and half, {name}: {sum(shares) / len(shares):.1f}%", highlight=False)
+    shown: dict[Level, str] = {"normal": "routing alone", last: WITH_STEPS.get(last, "routing alone")}
+    for highest, name in shown.items():
+        shares = [estimates_within_2(day, rules, highest) for day in days]
+        out.print(
+            f"estimate within twice and half, {name}: {sum(shares) / len(shares):.1f}%", highlight=False
+        )
 
 
 def _policy(file: Path | None) -> Policy:
@@ -215,10 +227,8 @@ def _policy(file: Path | None) -> Policy:
 
 
 def _level(steps: str) -> Level:
-    for level in get_args(Level):
-        if level == steps:
-            return level
-    _fail([f"--steps: write one of {', '.join(LEVELS)}"])
+    known: dict[str, Level] = {level: level for level in LEVELS}
+    return known.get(steps) or _fail([f"--steps: write one of {', '.join(LEVELS)}"])
 
 
 def _record(span: tuple[str, str], folder: Path | None) -> None:
@@ -228,7 +238,9 @@ def _record(span: tuple[str, str], folder: Path | None) -> None:
         _fail(["--write: say into which folder the recorded day goes"])
     day = record(*span, fail=_fail)
     callers, roster = write_day(day, folder)
-    out.print(f"{len(day.callers)} callers: {callers}  {len(day.roster)} volunteers: {roster}", highlight=False)
+    out.print(
+        f"{len(day.callers)} callers: {callers}  {len(day.roster)} volunteers: {roster}", highlight=False
+    )
 
 
 def _fail(problems: list[str]) -> NoReturn:
