@@ -297,7 +297,10 @@ class Estimator:
         """How long a caller who comes now would wait; None when nobody can say."""
         if not self._recent(role, now_ms):
             return None
-        ahead = bisect_left(self._role(role).queue, (now_ms, ""))
+        known = self._role(role)
+        ahead = bisect_left(known.queue, (now_ms, ""))
+        if known.free > ahead:
+            return round(known.ring_ms)
         return self._said(role, f"{role}|{matter}|{language}", ahead, now_ms)
 
     def load(self, role: str, now_ms: int) -> RoleLoad:

@@ -15,6 +15,8 @@
     │   └── NothingEarlier      nothing_earlier     nothing to roll back to
     ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
+    ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
+    ├── KnownCallersInvalid     known_callers       lines that hold no number or no reason, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
@@ -30,11 +32,18 @@
         ├── NotAllowed          not_allowed    405
         ├── Conflict            conflict       409  what was asked does not fit what has happened meanwhile
         │   ├── Moved           version_moved
-        │   └── NoEarlier       nothing_earlier
+        │   ├── NoEarlier       nothing_earlier
+        │   ├── NoEarlierSound  no_earlier_recording
+        │   └── NoSoundFolder   no_overlay
         ├── TooLarge            too_large      413
         ├── NotJson             not_json       415
+        ├── NotSoundType        not_wav        415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
-        │   └── NotPublishable  rules_invalid       carries the problems of the text
+        │   ├── NotPublishable  rules_invalid       carries the problems of the text
+        │   ├── SoundUnreadable not_sound
+        │   ├── SoundIsLong     sound_too_long
+        │   ├── SoundIsQuiet    too_quiet
+        │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -65,6 +74,30 @@ class ConfigurationError(SwitchboardError):
     code = "configuration"
     zh = "配置有误。"
     en = "The configuration has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class CalendarInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake."""
+
+    code = "calendar_invalid"
+    zh = "节假日表有误。"
+    en = "The table of holidays has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class KnownCallersInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake; none holds a number."""
+
+    code = "known_callers"
+    zh = "号码名单有误。"
+    en = "The list of numbers has mistakes."
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -272,6 +305,18 @@ class NoEarlier(Conflict):
     en = NothingEarlier.en
 
 
+class NoEarlierSound(Conflict):
+    code = "no_earlier_recording"
+    zh = "没有更早的录音可以恢复。"
+    en = "There is no earlier recording to go back to."
+
+
+class NoSoundFolder(Conflict):
+    code = "no_overlay"
+    zh = "还没有设置存放录音的文件夹。"
+    en = "No folder for recordings is configured (prompt_overlay)."
+
+
 class TooLarge(WebError):
     status = 413
     code = "too_large"
@@ -286,6 +331,13 @@ class NotJson(WebError):
     en = "The body must be application/json."
 
 
+class NotSoundType(WebError):
+    status = 415
+    code = "not_wav"
+    zh = "请上传 WAV 格式的录音文件。"
+    en = "Send the recording as a WAV file (Content-Type: audio/wav)."
+
+
 class InvalidInput(WebError):
     status = 422
     code = "invalid_input"
@@ -297,6 +349,32 @@ class NotPublishable(InvalidInput):
     code = "rules_invalid"
     zh = RulesInvalid.zh
     en = RulesInvalid.en
+
+
+class SoundUnreadable(InvalidInput):
+    """``problems`` says what the file is instead."""
+
+    code = "not_sound"
+    zh = "这个文件不能用，请把录音存为 WAV 格式（单声道或双声道，16 或 24 位）。"
+    en = "This file cannot be used: save the recording as WAV (one or two channels, 16 or 24 bits)."
+
+
+class SoundIsLong(InvalidInput):
+    code = "sound_too_long"
+    zh = "录音太长：最多三分钟，文件不超过 10 MB。"
+    en = "The recording is too long: at most three minutes and 10 MB."
+
+
+class SoundIsQuiet(InvalidInput):
+    code = "too_quiet"
+    zh = "录音里没有听到说话声，请靠近麦克风再录一次。"
+    en = "No speech was heard in the recording: please go nearer to the microphone and try again."
+
+
+class TextInvalid(InvalidInput):
+    code = "text_invalid"
+    zh = "内容有误，没有采用。"
+    en = "The text has mistakes; nothing was taken from it."
 
 
 class TooManyTries(WebError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,23 @@ from aiohttp import web
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
+from ivr.dialling import trunk_endpoint
+from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
+from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
 from routing.estimate import Band
-from routing.model import Entry, KnownEntry, KnownSeat, Subscription
+from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
+from switchboard.calendar import Calendar
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
+from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.health import check_health
 from switchboard.live import Live
@@ -59,6 +64,7 @@ class House:
         self.rule_book = rule_book
         self._take(rules)
         self.prompts = prompts
+        self.studio = Studio(prompts)
         self.board = board
         self.web = web
         self.live = Live(self)
@@ -80,6 +86,7 @@ class House:
         self.rules = rules
         self.policy: Policy = rules.policy
         self.hotlines: Mapping[str, Hotline] = rules.hotlines
+        self.calendar: Calendar = rules.calendar
         self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._matters = {matter.id: matter for matter in rules.policy.matters}
 
@@ -113,12 +120,65 @@ class House:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
 
+    def dial_out(self, number: str, *, listed: Collection[str] = ()) -> str:
+        """What to originate to for ``number``: through the first trunk that takes it. Raises ``NumberRefused``.
+
+        ``listed`` are the short numbers that the hotline's own data names.
+        """
+        refused = NumberRefused("no_trunk", "no trunk takes calls to the outside")
+        for line in self.config.lines:
+            if rules := line.rules():
+                try:
+                    return trunk_endpoint(number, rules, listed=listed)
+                except NumberRefused as error:
+                    refused = error
+        raise refused
+
     async def hang_up_leg(self, contact_id: str) -> None:
         """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
         contact = self.live.contact(contact_id)
         if contact and contact.leg:
             contact.agent_done = True
             await Channel(self.require_ari(), contact.leg).hangup()
+
+    def hand_over(self, contact_id: str, to: str, *, three_way: bool) -> str | None:
+        """The volunteer wants another hotline in the talk. Returns why not (a code of the desk's words), or None.
+
+        ``to`` is an id of the hotline's own list of transfers: nothing else can be asked for.
+        """
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.stage != "talking":
+            return "not_yours"
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        transfer = hotline.transfer(to) if hotline else None
+        if transfer is None:
+            return "no_such_hotline"
+        if contact.handing and contact.handing["state"] in ("ringing", "joined"):
+            return "third_party_here"
+        try:
+            contact.hand_overs.put_nowait(HandOver(transfer, three_way))
+        except asyncio.QueueFull:
+            return "third_party_here"
+        return None
+
+    async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
+        """Leave out what is said from now on, or record again; both sides hear it said. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.recording is None:
+            return "not_recorded"
+        changed = await contact.pause_recording() if paused else await contact.resume_recording()
+        if changed:
+            self.desks.talking(contact, recording=not paused)
+        return None
+
+    def transfers_of(self, contact: Contact) -> list[dict[str, str]]:
+        """The hotlines that this contact may be handed to: ``id``, ``zh``, ``en``."""
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        return (
+            [{"id": one.id, "zh": one.name_zh, "en": one.name_en} for one in hotline.transfers]
+            if hotline
+            else []
+        )
 
     def ring_again(self, contact_id: str) -> None:
         """The desk of this talk was reloaded and has no phone session any more."""
@@ -130,6 +190,9 @@ class House:
 
     def matters(self) -> list[dict[str, str]]:
         return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
+
+    def priorities(self) -> list[dict[str, str]]:
+        return [{"id": reason.id, "zh": reason.zh, "en": reason.en} for reason in self.policy.priorities]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
         known = self._matters.get(matter or "")
@@ -159,6 +222,7 @@ class House:
             matter=contact.served_matter(),
             language=contact.language,
             arrived_ms=contact.queued_ms or contact.arrived_ms,
+            priority=contact.priority,
         )
 
     async def estimate(self, contact: Contact) -> Band | None:
@@ -201,6 +265,9 @@ class House:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
 
         return await demo_call(self, keys=keys)
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return await self.engine.standing(contact_id)
 
     # ---- work beside the contacts
 

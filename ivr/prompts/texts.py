@@ -55,7 +55,7 @@ def load_language(language: str, folder: Path = HERE) -> dict[str, Phrase]:
     table = _read(folder / f"{language}.toml")
     try:
         voice, speed = str(table["voice"]["name"]), float(table["voice"]["speed"])
-        lines = [*_said(table["say"], language), *_series(table, language)]
+        lines = [*_said(table["say"], language), *_series(table, language), *_lists(table, language)]
         digits = [*_digits(table["digits"], language)]
         pace = float(table["digits"]["speed"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -79,6 +79,22 @@ def series_last(name: str, folder: Path = HERE) -> int:
         return min(int(_read(folder / f"{lang}.toml")["series"][name]["last"]) for lang in LANGUAGES)
     except (KeyError, TypeError, ValueError) as error:
         raise BrokenTable(f"series {name}: {error!r}") from error
+
+
+_DAYS = frozenset({"today", "tomorrow", "day_after_tomorrow"})
+_PARTS = ("weekday_", "this_week_", "next_week_", "day_", "time_")
+
+
+def tail_ms(key: str) -> int:
+    """The pause behind a phrase: short within a number or a date, long after an entry of a menu.
+
+    About 100 ms more are in the soft ends of both phrases, so that the parts of a moment stand 120 to 140 ms apart.
+    """
+    if key.startswith(("digits_", "month_")):
+        return 20
+    if key in _DAYS or key.startswith(_PARTS):
+        return 40
+    return 300 if key.startswith("menu_") else 120
 
 
 _SMALL = (
@@ -114,18 +130,30 @@ def english(number: int) -> str:
 _COUNT: Mapping[str, Callable[[int], str]] = {"zh": hanzi, "en": english}
 _BETWEEN_DIGITS: Mapping[str, str] = {"zh": "", "en": " "}
 
+_LISTS: Mapping[str, int] = {
+    "weekday": 7,
+    "this_week": 7,
+    "next_week": 7,
+    "month": 12,
+    "day": 31,
+    "time": 48,
+}
+
 _Line = tuple[str, str, str, str]  # key, text, said, spoken_in
 
 
 def _said(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
+    """The sentences; a table within (`[say.message]`) only groups them."""
     for key, entry in table.items():
         if isinstance(entry, str):
             yield key, entry, entry, language
         elif "spoken_in" in entry:
             other = _read(HERE / f"{entry['spoken_in']}.toml")["say"][key]
             yield key, other, other, str(entry["spoken_in"])
-        else:
+        elif "text" in entry:
             yield key, str(entry["text"]), str(entry["said"]), language
+        else:
+            yield from _said(entry, language)
 
 
 def _series(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
@@ -134,6 +162,17 @@ def _series(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
             pattern = series.get("one", series["text"]) if number == 1 else series["text"]
             said = pattern.format(n=_COUNT[language](number))
             yield f"{name}_{number}", pattern.format(n=number), said, language
+
+
+def _lists(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
+    """Days and hours: the words of a list by number, those of `time` by the half hours of a day."""
+    lists = {name: [str(words) for words in entry] for name, entry in table["lists"].items()}
+    for name, most in _LISTS.items():
+        if len(lists[name]) != most:
+            raise ValueError(f"lists.{name} must hold {most} phrases")
+        for number, words in enumerate(lists[name]):
+            key = f"{number // 2:02}{number % 2 * 30:02}" if name == "time" else str(number + 1)
+            yield f"{name}_{key}", words, words, language
 
 
 def _digits(table: Mapping[str, Any], language: str) -> Iterator[_Line]:

@@ -218,7 +218,7 @@ class AppQueueRun:
                 return 1_000_000 - (self._now // 1_000 - member.last_call_ms // 1_000)
             case "fewestcalls":
                 return member.calls
-            case "random":
+            case _:
                 return self._dice.randrange(1_000)
 
     def _ring_one(self, thread: _Thread) -> None:

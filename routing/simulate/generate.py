@@ -69,7 +69,7 @@ class Recipe:
 
     calls: int = 6_000
     volunteers: int = 116
-    backups: int = 14
+    backups: int = 16
     opens_ms: int = 18 * HALF_HOUR_MS
     curve: tuple[float, ...] = CURVE
     demand: dict[str, float] = field(default_factory=lambda: dict(DEMAND))

@@ -75,7 +75,7 @@ def simulate(
     first_seed: Annotated[int, typer.Option(min=0, help="the seed of the first")] = 1,
     calls: Annotated[int, typer.Option(min=1, max=50_000, help="calls on a made-up day")] = 6_000,
     volunteers: Annotated[int, typer.Option(min=10, max=2_000, help="volunteers on it")] = 116,
-    backups: Annotated[int, typer.Option(min=0, max=500, help="backup volunteers on standby")] = 14,
+    backups: Annotated[int, typer.Option(min=0, max=500, help="backup volunteers on standby")] = 16,
     surge: Annotated[str, typer.Option(help="a matter about which many more call after lunch")] = "",
     policy: FileOption = None,
     against: Annotated[Path | None, typer.Option(help="other rules to compare with: a policy file")] = None,

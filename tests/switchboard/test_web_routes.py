@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from switchboard.errors import RecordsAway
-from switchboard.web import api, files, rules, sockets
 from switchboard.web.routes import Route, Served
+from switchboard.web.server import PARTS
 from tests.support.web import Client, SmallHouse, client_of, sign_in
 
-ROUTES = [*api.routes.all, *rules.routes.all, *sockets.routes.all, *files.routes.all]
+ROUTES = [route for part in PARTS for route in part.routes.all]
 ROLES = (None, "volunteer", "supervisor", "administrator")
 NAMES = {"volunteer": "v001", "supervisor": "sun", "administrator": "root"}
 
@@ -20,6 +20,7 @@ ALLOWED = {
     "DELETE /api/session": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/contacts": {"volunteer", "supervisor", "administrator"},
     "GET /api/contacts/{id}": {"volunteer", "supervisor", "administrator"},
+    "GET /api/contacts/{id}/explanation": {"supervisor", "administrator"},
     "GET /api/agents": {"supervisor", "administrator"},
     "GET /api/policy/matters": {"volunteer", "supervisor", "administrator"},
     "POST /api/demo/calls": {"supervisor", "administrator"},
@@ -31,6 +32,19 @@ ALLOWED = {
     "POST /api/rules/{kind}/{name}/drafts": {"administrator"},
     "POST /api/rules/{kind}/{name}/publish": {"administrator"},
     "POST /api/rules/{kind}/{name}/roll-back": {"administrator"},
+    "GET /api/prompts": {"administrator"},
+    "GET /api/prompts/{language}/{key}/sound": {"administrator"},
+    "POST /api/prompts/{language}/{key}/sound": {"administrator"},
+    "DELETE /api/prompts/{language}/{key}/sound": {"administrator"},
+    "POST /api/prompts/{language}/{key}/earlier": {"administrator"},
+    "POST /api/hotlines/walk": {"administrator"},
+    "POST /api/calendar/year": {"administrator"},
+    "GET /api/known-callers": {"administrator"},
+    "POST /api/known-callers": {"administrator"},
+    "DELETE /api/known-callers/{number}": {"administrator"},
+    "POST /api/known-callers/import": {"administrator"},
+    "GET /api/follow-ups": {"supervisor", "administrator"},
+    "POST /api/follow-ups/{id}": {"supervisor", "administrator"},
     "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
     "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
     "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
@@ -69,7 +83,7 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
         if name_of(route) == "DELETE /api/session":
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
-        path = path.format(kind="hotline", name="12348", number=1)
+        path = path.format(kind="hotline", name="12348", number=123, language="zh", key="welcome")
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
             refused = answer.status in (401, 403)

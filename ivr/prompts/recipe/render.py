@@ -14,7 +14,7 @@ from ivr.prompts.alaw import BYTES_PER_MS
 from ivr.prompts.recipe.level import pad, telephone, to_alaw
 from ivr.prompts.recipe.voice import RATE, Voice
 from ivr.prompts.sums import Sum, file_sum, read_sums, write_sums
-from ivr.prompts.texts import HERE, LANGUAGES, Phrase, load_demonstrations, load_language
+from ivr.prompts.texts import HERE, LANGUAGES, Phrase, load_demonstrations, load_language, tail_ms
 
 SOUND = HERE / "sound"
 
@@ -33,11 +33,6 @@ def is_fresh(phrase: Phrase, folder: Path, sums: dict[str, Sum]) -> bool:
     return bool(
         known and known.words == phrase.fingerprint and path.exists() and file_sum(path) == known.file
     )
-
-
-def tail_ms(key: str) -> int:
-    """The pause behind a phrase: short between the pairs of one number, long after an entry of a menu."""
-    return 20 if key.startswith("digits_") else 300 if key.startswith("menu_") else 120
 
 
 def render(phrase: Phrase, folder: Path, voice: Voice) -> Sum:
