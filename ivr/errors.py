@@ -13,6 +13,7 @@
     +-- Overflowed               a follower read too slowly and its queue is full
     +-- CallerLeft               the caller hung up; ends the call's coroutine wherever it is
     +-- LegFailed                a volunteer's phone did not come to the talk
+    +-- NotReached               a caller who was to be called back was not reached
     +-- RecordingFailed          nothing is being recorded, or nothing was
     +-- HotlineInvalid           hotline files with mistakes, all of them named
     +-- UnfitName                an agent id or a password that no phone may have
@@ -107,6 +108,17 @@ class LegFailed(IvrError):
 
     def __init__(self, cause: int, text: str) -> None:
         super().__init__(text)
+        self.cause = cause
+
+
+class NotReached(IvrError):
+    """`how` is busy, no_answer, not_confirmed or failed; `cause` Asterisk's hang-up cause, 0 when unknown."""
+
+    code = "call.not_reached"
+
+    def __init__(self, how: str, cause: int) -> None:
+        super().__init__(f"not reached: {how} (cause {cause})")
+        self.how = how
         self.cause = cause
 
 

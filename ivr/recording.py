@@ -95,7 +95,7 @@ def join(folder: Path, recording_id: str, target: Path) -> RecordingFile:
     filled with silence. Raises ``RecordingFailed`` when neither side exists.
     """
     sides = [folder / f"{recording_id}-{side}.wav" for side in SIDES]
-    sounds = [_samples(side) for side in sides]
+    sounds = [read_samples(side) for side in sides]
     length = max(len(sound) for sound in sounds)
     if length == 0:
         raise RecordingFailed("nothing was recorded")
@@ -116,7 +116,7 @@ def join(folder: Path, recording_id: str, target: Path) -> RecordingFile:
     return RecordingFile(file.name, length * 1000 // RATE, sha256, sm3)
 
 
-def _samples(file: Path) -> array[int]:
+def read_samples(file: Path) -> array[int]:
     """The 16-bit samples behind the 44-byte header, whatever length the header claims."""
     sound = array("h")
     if file.exists():

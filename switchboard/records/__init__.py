@@ -5,7 +5,7 @@ from switchboard.records.events import ContactEvent, EndedBy, EndReason
 from switchboard.records.fold import ContactRecord, Recording, fold
 from switchboard.records.numbers import mask_number
 from switchboard.records.people import Account, AgentRow, Passwords, Role
-from switchboard.records.queries import ContactQuery, ContactState, Figures, Page
+from switchboard.records.queries import ContactQuery, ContactState, Figures, Page, TaskFigures
 from switchboard.records.store import Records, StateChange
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Records",
     "Role",
     "StateChange",
+    "TaskFigures",
     "fold",
     "mask_number",
 ]

@@ -19,12 +19,17 @@ EndReason = Literal[
     "abandoned_waiting",
     "timed_out",
     "unknown_number",
+    "message_left",
+    "callback_booked",
+    "not_reached",
     "no_agent",
     "failed",
     "lost",
 ]
 EndedBy = Literal["caller", "agent", "system"]
-ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed"]
+ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed", "returned"]
+CallEnd = Literal["reached", "busy", "no_answer", "not_confirmed", "failed", "given_up", "lost"]
+"""How a call that we placed ended; ``not_confirmed``: nobody pressed the key, perhaps a machine."""
 
 MOST_EVENTS = 2_000
 """One contact cannot have more; a loop somewhere must not fill the disk."""
@@ -89,6 +94,10 @@ def _hash(value: object) -> bool:
     return isinstance(value, str) and _HEX.fullmatch(value) is not None
 
 
+def _digits(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 12
+
+
 def _gaps(value: object) -> bool:
     """[[from_ms, to_ms], ...]: what is missing from a recording, on the recording's own time."""
     if not isinstance(value, list | tuple) or len(value) > 1_000:
@@ -140,6 +149,23 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "agent": _Field(is_slug),
         "how": _Field(_one_of(ReservationEnd)),
         "reason": _maybe(_text(200)),
+    },
+    # What was promised to the caller: a message will be answered, a call-back placed.
+    "promised": {
+        "origin": _maybe(is_slug),
+        "due_ms": _maybe(_ms),
+        "next_ms": _maybe(_ms),
+        "code": _maybe(_digits),
+        "confirmed": _Field(_flag, required=False, default=True),
+    },
+    # Dialled back in: this call belongs to that contact; or that contact was served by this call.
+    "linked": {"to": _Field(is_slug)},
+    "calling": {"attempt": _Field(_whole(1, 99)), "agent": _maybe(is_slug)},
+    "called": {
+        "attempt": _Field(_whole(1, 99)),
+        "how": _Field(_one_of(CallEnd)),
+        "next_ms": _maybe(_ms),
+        "hangup_cause": _maybe(_whole(0, 255)),
     },
     "connected": {"reservation": _maybe(_reservation), "agent": _Field(is_slug)},
     "recording": {

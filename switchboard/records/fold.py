@@ -35,7 +35,8 @@ class ContactRecord:
     ``wait_ms`` runs from the first queueing to the first talk, or to the end where there was none;
     ``talk_ms`` is the sum of all talks. Both are None while they still run. ``agent`` is who talked last.
     ``reservation`` is the one now pending, ``reservations`` how many there were. ``final`` means that nothing
-    but a recording can be added.
+    but a recording can be added. Messages and call-backs have ``origin`` (the call they come from; of a call that
+    dialled back in, the contact it is about), ``due_ms``, ``next_ms`` (not before), ``code`` and ``attempts``.
     """
 
     id: str
@@ -69,6 +70,11 @@ class ContactRecord:
     disposition: str | None = None
     note: str | None = None
     recordings: tuple[Recording, ...] = ()
+    origin: str | None = None
+    due_ms: int | None = None
+    next_ms: int | None = None
+    code: str | None = None
+    attempts: int = 0
     demo: bool = False
     final: bool = False
     last_seq: int = 0
@@ -122,6 +128,8 @@ class _Folding:
         self._talk_from: ContactEvent | None = None
         self._talked = False
         self._talk_ms = 0
+        self._calling: int | None = None
+        self._attempts = 0
         self._reservations: set[int | None] = set()
         self._talkers: set[str | None] = set()
         self._wrapped: set[str | None] = set()
@@ -150,6 +158,7 @@ class _Folding:
             id=self._id,
             **self._set,  # pyright: ignore[reportArgumentType]  # each method below sets one field of its type
             reservations=len(self._reservations),
+            attempts=self._attempts,
             survey=dict(self._survey),
             recordings=tuple(self._recordings.values()),
             final=self._final,
@@ -191,6 +200,33 @@ class _Folding:
             "reservation"
         ):  # a late word on an older one changes nothing
             self._no_reservation()
+
+    def _on_promised(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["stage"] = "waiting"
+        for name in ("origin", "code"):
+            self._set[name] = _str(data.get(name))
+        for name in ("due_ms", "next_ms"):
+            self._set[name] = _int(data.get(name))
+
+    def _on_linked(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set.setdefault("origin", _str(data.get("to")))
+
+    def _on_calling(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["stage"] = "calling"
+        self._set["agent"] = _str(data.get("agent"))
+        self._calling = _int(data.get("attempt"))
+
+    def _on_called(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if self._calling is None or _int(data.get("attempt")) != self._calling:
+            return
+        self._calling = None
+        if data.get("how") == "reached":
+            self._attempts += 1
+            return
+        self._set["stage"] = "waiting"
+        self._set["next_ms"] = _int(data.get("next_ms"))
+        if data.get("how") not in ("given_up", "lost"):  # not the caller's doing: it is no attempt
+            self._attempts += 1
 
     def _on_connected(self, event: ContactEvent, data: Mapping[str, object]) -> None:
         self._no_reservation()
