@@ -98,6 +98,7 @@ def join(folder: Path, recording_id: str, target: Path) -> RecordingFile:
     sounds = [read_samples(side) for side in sides]
     length = max(len(sound) for sound in sounds)
     if length == 0:
+        _remove(sides)
         raise RecordingFailed("nothing was recorded")
     target.mkdir(parents=True, exist_ok=True)
     file = target / f"{recording_id}.wav"
@@ -110,10 +111,14 @@ def join(folder: Path, recording_id: str, target: Path) -> RecordingFile:
         out.setframerate(RATE)
         out.writeframes(stereo.tobytes())
     file.chmod(0o440)
-    for side in sides:
-        side.unlink(missing_ok=True)
+    _remove(sides)
     sha256, sm3 = digests(file)
     return RecordingFile(file.name, length * 1000 // RATE, sha256, sm3)
+
+
+def _remove(files: list[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def read_samples(file: Path) -> array[int]:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from switchboard.records.fold import ContactRecord
 from tests.support.agents import Manner, Volunteers
+from tests.support.leftovers import Leftovers
 from tests.support.sipp import Sipp, SippResult
 from tests.support.switchboard import Switchboard, eventually
 
@@ -45,12 +46,14 @@ async def test_every_one_of_many_calls_has_exactly_one_closed_record() -> None:
                 switchboard.base_url, switchboard.sip_port, switchboard.accounts, manner=manner, ring_ms=20
             ) as staff,
         ):
-            before = await _task_count(switchboard)
+            left = await Leftovers.before(switchboard)
             result = await _call(switchboard, rows)
             records = await switchboard.wait_ended(calls, 60)
             await asyncio.gather(*(desk.wait_state("available", 30) for desk in staff.desks))
             _check_records(records, rows, result)
-            await _nothing_left_over(switchboard, before)
+            await left.none_remain(switchboard)
+            seats = (await switchboard.snapshot()).seats
+            assert {seat.state for seat in seats} == {"available"}
             assert staff.problems == []
         await _seats_close(switchboard)
 
@@ -94,22 +97,6 @@ def _no_volunteer_talks_twice_at_once(records: list[ContactRecord]) -> None:
             assert begun >= ended, f"{agent} talked to two callers at once"
 
 
-async def _nothing_left_over(switchboard: Switchboard, tasks_before: float) -> None:
-    """Asterisk, Redis and the process itself are as they were before the first call."""
-
-    async def quiet() -> bool:
-        return not await switchboard.ari("channels") and await _task_count(switchboard) <= tasks_before
-
-    await eventually(quiet, 20, "no channels, and no more tasks than before")
-    bridges = await switchboard.ari("bridges")
-    assert [bridge["id"] for bridge in bridges if bridge["bridge_type"] != "holding"] == []
-    assert [bridge["id"] for bridge in bridges if bridge["channels"]] == []
-    snapshot = await switchboard.snapshot()
-    assert snapshot.entries == ()
-    assert snapshot.reservations == ()
-    assert {seat.state for seat in snapshot.seats} == {"available"}
-
-
 async def _seats_close(switchboard: Switchboard) -> None:
     """When the desks have closed nobody is free any more."""
 
@@ -117,7 +104,3 @@ async def _seats_close(switchboard: Switchboard) -> None:
         return all(seat.state != "available" for seat in (await switchboard.snapshot()).seats)
 
     await eventually(closed, 10, "no free seat")
-
-
-async def _task_count(switchboard: Switchboard) -> float:
-    return (await switchboard.metrics())["switchboard_tasks"]

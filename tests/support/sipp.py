@@ -209,8 +209,9 @@ class Sipp:
             (self.folder / "rows.csv").write_text("\n".join(lines) + "\n")
         (self.folder / "silence.alaw").write_bytes(alaw.silence(1000))
         (self.folder / "tone.alaw").write_bytes(alaw.tone(700))
-        for digit in "012":
-            (self.folder / f"key_{digit}.rtp").write_bytes(key_file(digit))
+        for digit in "0123456789*#":
+            name = {"*": "star", "#": "pound"}.get(digit, digit)
+            (self.folder / f"key_{name}.rtp").write_bytes(key_file(digit))
 
     def _command(self) -> list[str]:
         command = ["sipp", f"{HOST}:{self.remote_port}", "-sf", str(SCENARIOS / f"{self.scenario}.xml")]

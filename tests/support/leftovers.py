@@ -1,0 +1,47 @@
+"""What a call must not leave behind: channels, bridges, tasks, entries, reservations and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from tests.support.switchboard import Switchboard, eventually
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """`left = await Leftovers.before(switchboard)` … calls … `await left.none_remain(switchboard)`."""
+
+    tasks: float
+
+    @classmethod
+    async def before(cls, switchboard: Switchboard) -> Self:
+        return cls(await task_count(switchboard))
+
+    async def none_remain(self, switchboard: Switchboard, timeout: float = 30.0) -> None:
+        """Asterisk, Redis, the spool and the process itself are as they were before the first call."""
+
+        async def quiet() -> bool:
+            if await switchboard.ari("channels") or spooled(switchboard.data_dir):
+                return False
+            return await task_count(switchboard) <= self.tasks
+
+        await eventually(quiet, timeout, "no channels, no spooled sound, no more tasks than before")
+        bridges = await switchboard.ari("bridges")
+        assert [bridge["id"] for bridge in bridges if bridge["bridge_type"] != "holding"] == []
+        assert [bridge["id"] for bridge in bridges if bridge["channels"]] == []
+        live = {record.id for record in await switchboard.contacts() if record.ended_ms is None}
+        snapshot = await switchboard.snapshot()
+        assert {entry.id for entry in snapshot.entries} <= live
+        assert {reservation.entry for reservation in snapshot.reservations} <= live
+
+
+def spooled(data_dir: Path) -> list[str]:
+    """Sound files that nobody has taken in."""
+    folder = data_dir / "run" / "recording"
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+async def task_count(switchboard: Switchboard) -> float:
+    return (await switchboard.metrics())["switchboard_tasks"]
