@@ -133,7 +133,18 @@ end
 
 ---------------------------------------------------------------------------------------------------------- matching
 
+local function connect(r, e)
+  call('HSET', key('r:', r.id), 'accepted', 1)
+  call('ZREM', key('t'), 'l\t' .. r.id)
+  call('ZREM', key('t'), 'r\t' .. e.id)
+  call('HSET', key('e:', e.id), 'state', 'connected')
+  emit('reservation.accepted', 'reservation', r.id, 'entry', e.id, 'seat', r.seat, 'ring', r.ring, 'class', r.class,
+    'waited', now - e.arrived)
+  set_seat(r.seat, 'in_contact', '', e.id, r.id)
+end
+
 -- found: { by = 'entry' | 'seat' | 'pair', ring =, order = the value that won }
+-- A message seat accepts by itself: nobody would answer, and a node that dies must not lose the assignment.
 local function reserve(e, seat, found)
   local id = math.max(num(call('HGET', key('m'), 'reservation')) + 1, now * 10)  -- grows even if the last second is lost
   local class = e.steps[found.ring][2]
@@ -149,6 +160,7 @@ local function reserve(e, seat, found)
     'waiting', call('ZCARD', key('q:', class)), 'passed', table.concat(passed, ' '), 'waited', now - e.arrived,
     'expires', wall(now + LEASE))
   set_seat(seat, 'reserved', '', e.id, id)
+  if seat:find('/message-', 1, true) then connect(load_reservation(id), e) end
   return load_reservation(id)
 end
 
@@ -441,16 +453,6 @@ function steps.acknowledge(keys, args)
     emit('reservation.acknowledged', 'reservation', r.id, 'entry', r.entry, 'seat', r.seat, 'expires', wall(r.expires))
   end
   return reply(r)
-end
-
-local function connect(r, e)
-  call('HSET', key('r:', r.id), 'accepted', 1)
-  call('ZREM', key('t'), 'l\t' .. r.id)
-  call('ZREM', key('t'), 'r\t' .. e.id)
-  call('HSET', key('e:', e.id), 'state', 'connected')
-  emit('reservation.accepted', 'reservation', r.id, 'entry', e.id, 'seat', r.seat, 'ring', r.ring, 'class', r.class,
-    'waited', now - e.arrived)
-  set_seat(r.seat, 'in_contact', '', e.id, r.id)
 end
 
 -- now, reservation -> 1 when this reservation holds the contact

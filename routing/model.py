@@ -287,6 +287,20 @@ def live_seat(agent_id: str) -> str:
     return f"{agent_id}/live"
 
 
+def message_seats(agent_id: str, count: int) -> tuple[str, ...]:
+    """The seats at which an agent holds messages, beside the live one: ``count`` of them, one message each.
+
+    The kernel knows them by their name: nobody rings, a message is in contact with such a seat from the moment
+    the two meet. ``Engine.accept`` does no harm.
+    """
+    return tuple(f"{agent_id}/message-{n}" for n in range(1, count + 1))
+
+
+def accepts_by_itself(seat: str) -> bool:
+    """Whether what is reserved for this seat is in contact with it at once."""
+    return "/message-" in seat
+
+
 def agent_of(seat: str) -> str:
     """Whose seat it is."""
     return seat.partition("/")[0]

@@ -85,6 +85,35 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Messages:
+    """How messages find their volunteers. ``seats`` each of them holds at a time; ``after_s`` and
+    ``penalty_s`` by ring id in place of the rings' own, which are made for people who wait on the line;
+    ``next_seat_s`` makes a second message on one desk look that much less idle than a first on another."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+
+    seats: Annotated[int, Field(strict=True, ge=0, le=20)] = 2
+    after_s: dict[Name, Seconds] = field(default_factory=dict)
+    penalty_s: dict[Name, Seconds] = field(default_factory=dict)
+    preferred_s: Seconds = 3_600
+    next_seat_s: Seconds = 3_600
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What callers' ratings count. A volunteer's mean is drawn towards ``prior_mean`` as if ``prior_count``
+    ratings of that kind stood beside the real ones; each point above or below it then counts ``point_s``
+    seconds of idle time, ``most_s`` at most."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+
+    prior_mean: Annotated[float, Field(ge=1, le=5)] = 4.0
+    prior_count: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 20
+    point_s: Seconds = 40
+    most_s: Seconds = 30
+
+
+@dataclass(frozen=True, slots=True)
 class General:
     """What stands outside the tables."""
 
@@ -108,6 +137,28 @@ class PolicyFile:
     roles: tuple[Named, ...]
     families: tuple[Named, ...]
     matters: tuple[Matter, ...]
+    messages: Messages = Messages()
+    rating: Rating = Rating()
+
+
+def check_policy(text: str) -> list[str]:
+    """Every problem of a policy's text, in words: where it is and what is wrong. Empty when it may be
+    published."""
+    try:
+        parse_policy_text(text)
+    except PolicyError as error:
+        return list(error.problems)
+    return []
+
+
+def parse_policy_text(text: str, source: str = "policy") -> PolicyFile:
+    """Check a policy's TOML. Raises PolicyError naming every fault."""
+    if len(text) > _MAX_BYTES:
+        raise PolicyError(source, ["the file is too large"])
+    try:
+        return parse_policy(tomllib.loads(text), source)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PolicyError(source, [f"is not TOML: {error}"]) from error
 
 
 def read_policy_file(path: Path = DEFAULT_FILE) -> PolicyFile:
@@ -115,22 +166,25 @@ def read_policy_file(path: Path = DEFAULT_FILE) -> PolicyFile:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise PolicyError(path.name, ["the file is too large"])
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise PolicyError(path.name, [f"cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise PolicyError(path.name, [f"is not TOML: {error}"]) from error
-    return parse_policy(raw, path.name)
+    return parse_policy_text(text, path.name)
 
 
 def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
     """Check what was read from TOML. Raises PolicyError naming every fault."""
     problems: list[str] = []
-    tables = ("rings", "languages", "priorities", "roles", "families", "matters", "weights")
+    single = ("weights", "messages", "rating")
+    tables = ("rings", "languages", "priorities", "roles", "families", "matters")
     settings = [setting.name for setting in fields(General)]
-    problems += [f"{key}: is not known" for key in raw if key not in tables and key not in settings]
+    problems += [f"{key}: is not known" for key in raw if key not in (*tables, *single, *settings)]
     general = _one(General, {key: raw[key] for key in settings if key in raw}, "", problems)
     weights = _one(Weights, raw.get("weights", {}), "weights", problems)
+    messages = _one(Messages, raw.get("messages", {}), "messages", problems)
+    rating = _one(Rating, raw.get("rating", {}), "rating", problems)
     rings = _many(Ring, raw, "rings", problems)
     languages = _many(Language, raw, "languages", problems)
     priorities = _many(Priority, raw, "priorities", problems)
@@ -138,12 +192,15 @@ def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
     families = _many(Named, raw, "families", problems)
     matters = _many(Matter, raw, "matters", problems)
 
-    names = {table: _ids(raw, table) for table in tables if table != "weights"}
+    names = {table: _ids(raw, table) for table in tables}
     problems += _check_rings(rings, languages, names)
+    problems += _check_messages(messages, rings, names)
     problems += _check_references(general, languages, priorities, matters, names)
-    if problems or general is None or weights is None:
+    if problems or general is None or weights is None or messages is None or rating is None:
         raise PolicyError(source, problems)
-    return PolicyFile(general, weights, rings, languages, priorities, roles, families, matters)
+    return PolicyFile(
+        general, weights, rings, languages, priorities, roles, families, matters, messages, rating
+    )
 
 
 T = TypeVar("T")
@@ -218,6 +275,20 @@ def _check_rings(
             yield f"languages[{language.id}]: its rings do not open one after the other from 0 s on"
         if language.fallback and times and language.fallback_after_s < times[-1]:
             yield f"languages[{language.id}].fallback_after_s: comes before the last ring"
+
+
+def _check_messages(
+    messages: Messages | None, rings: tuple[Ring, ...], names: Mapping[str, frozenset[str]]
+) -> Iterable[str]:
+    if messages is None:
+        return
+    for table, times in (("after_s", messages.after_s), ("penalty_s", messages.penalty_s)):
+        for name in times:
+            if name not in names["rings"]:
+                yield f"messages.{table}: there is no ring {name}"
+    opened = [messages.after_s.get(ring.id, ring.after_s) for ring in rings]
+    if opened != sorted(opened) or (opened and opened[0] != 0):
+        yield "messages.after_s: the rings do not open one after the other from 0 s on"
 
 
 def _check_references(

@@ -23,6 +23,7 @@ from routing.model import (
     SeatState,
     Step,
     Subscription,
+    accepts_by_itself,
     check_ms,
 )
 
@@ -250,6 +251,8 @@ class TwinState:
         if free_before:
             self._unset_free(s)
         self._set_seat(s, "reserved", "", e.id, number)
+        if accepts_by_itself(s.id):
+            self._connect(r, e)
         return self._answer(number)
 
     def _advance(self, e: _Entry) -> int:

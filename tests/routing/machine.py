@@ -38,7 +38,7 @@ START_MS = 1_000_000_000
 LARGEST_CREDIT_MS = 180_000
 
 entries = st.integers(0, 23).map(lambda i: f"c{i}")
-seats = st.integers(0, 6).map(lambda i: f"s{i}/live")
+seats = st.integers(0, 7).map(lambda i: f"s{i}/live" if i < 6 else f"s{i}/message-1")
 before = st.sampled_from([0, 0, 5_000, 30_000])
 answers = st.sampled_from(
     ["acknowledge", "accept", "accept", "accept", "reject", "give_back", "finish", "finish"]

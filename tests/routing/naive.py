@@ -6,7 +6,7 @@ is slow and meant to be read.
 
 from dataclasses import dataclass, field
 
-from routing.model import KEEP_MS, LEASE_MS, RING_MS, Entry, Step, Subscription
+from routing.model import KEEP_MS, LEASE_MS, RING_MS, Entry, Step, Subscription, accepts_by_itself
 
 
 @dataclass
@@ -116,6 +116,9 @@ class Specification:
         self.holds.append(Hold(self.last, e.id, s.id, self.now + LEASE_MS))
         e.state, e.hold = "reserved", self.last
         s.state, s.reason, s.hold = "reserved", "", self.last
+        if accepts_by_itself(s.id):
+            self.holds[-1].accepted = True
+            e.state, s.state = "connected", "in_contact"
 
     def look_for_seat(self, e: Waiting) -> None:
         found = self.best_seat(e)
@@ -259,8 +262,7 @@ class Specification:
         assert e
         assert s
         h.accepted = True
-        e.state = s.state = "connected"
-        s.state = "in_contact"
+        e.state, s.state = "connected", "in_contact"
         return True
 
     def give_back(self, number: int, how: str, reason: str, to: str, exclude_ms: int) -> bool:
