@@ -12,8 +12,10 @@
     |   +-- Refused              401, 403: wrong name or password for ARI
     +-- Overflowed               a follower read too slowly and its queue is full
     +-- CallerLeft               the caller hung up; ends the call's coroutine wherever it is
+    |   +-- FaxCalled            a fax machine is on the line; the dialplan has told it so
     +-- LegFailed                a volunteer's phone did not come to the talk
     +-- NotReached               a caller who was to be called back was not reached
+    +-- NumberRefused            a number that may not be called; `why` says which rule forbids it
     +-- RecordingFailed          nothing is being recorded, or nothing was
     +-- HotlineInvalid           hotline files with mistakes, all of them named
     +-- UnfitName                an agent id or a password that no phone may have
@@ -99,6 +101,23 @@ class CallerLeft(IvrError):
     def __init__(self, cause: int) -> None:
         super().__init__(f"the caller hung up (cause {cause})")
         self.cause = cause
+
+
+class FaxCalled(CallerLeft):
+    code = "call.fax"
+
+    def __init__(self) -> None:
+        super().__init__(0)
+
+
+class NumberRefused(IvrError):
+    """`why`: not_digits, not_listed, not_valid, international, premium or no_trunk."""
+
+    code = "dialling.refused"
+
+    def __init__(self, why: str, text: str) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class LegFailed(IvrError):
