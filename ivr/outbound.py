@@ -7,53 +7,37 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal
 
-import phonenumbers
-from phonenumbers import PhoneNumberType
-
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
 from ivr.call import Call
-from ivr.errors import AriError, NotReached
+from ivr.dialling import TrunkRules, caller_number, trunk_endpoint
+from ivr.errors import AriError, NotReached, NumberRefused
 from ivr.prompt import ask
 from ivr.prompts.catalogue import PromptSet
 
-TRUNK = "trunk"
+SHORT = 6
 LATE_S = 2.0
 ROUNDS = 3
 PATIENCE_MS = 4_000
-BUSY, ANSWERED_ELSEWHERE = 17, 26
-_KINDS = frozenset(
-    {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
-)
+BUSY = 17
 
 How = Literal["busy", "no_answer", "not_confirmed", "failed"]
 
 
-def dialable(number: str | None) -> str | None:
-    """A Chinese mobile or landline number as it is dialled here, digits only; None for anything else.
+def dialable(number: str | None, trunk: TrunkRules) -> str | None:
+    """A number that may be called back, in our one form; None for anything else.
 
-    Short, premium and foreign numbers are never called back: who could make us dial them could make us pay.
+    Short, premium and (unless the trunk is opened for them) foreign numbers are never called back: who could make us
+    dial them could make us pay.
     """
-    if not number or not number.removeprefix("+").isascii() or not number.removeprefix("+").isdigit():
+    known = caller_number(number, trunk.region)
+    if known is None or len(known) <= SHORT:
         return None
     try:
-        parsed = phonenumbers.parse(number, "CN")
-    except phonenumbers.NumberParseException:
+        trunk_endpoint(known, trunk)
+    except NumberRefused:
         return None
-    if parsed.country_code != 86 or not phonenumbers.is_valid_number(parsed):
-        return None
-    if phonenumbers.number_type(parsed) not in _KINDS:
-        return None
-    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.NATIONAL)
-    return "".join(sign for sign in written if sign in "0123456789")
-
-
-def trunk_endpoint(number: str) -> str:
-    """What to originate to. Raises ValueError for a number that is not ``dialable``."""
-    digits = dialable(number)
-    if digits is None:
-        raise ValueError("not a number that may be dialled")
-    return f"PJSIP/{digits}@{TRUNK}"
+    return known
 
 
 @asynccontextmanager

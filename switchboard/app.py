@@ -135,6 +135,7 @@ async def _open_telephony(house: House, held: AsyncExitStack, progress: Progress
     ari.on_reconciled.append(reprovision)
     await held.enter_async_context(ari)
     _run(held, take_messages_in(house), "messages")
+    held.push_async_callback(house.tasks.close)
     held.push_async_callback(arrivals.close)
     await ari.wait_connected(timeout=config.leg_ms / 1000)
 
@@ -164,7 +165,7 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         options=ServerOptions(
             app=APPLICATION,
             bind=config.sip_host,
-            trunk=Trunk(match=config.trunk_addresses),
+            trunk=Trunk(match=config.trunk_addresses, contact=config.trunk_contact),
             away_prompt="system_trouble_message",
             thanks_prompt="message_saved",
         ),

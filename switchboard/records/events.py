@@ -160,6 +160,11 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
     },
     # Dialled back in: this call belongs to that contact; or that contact was served by this call.
     "linked": {"to": _Field(is_slug)},
+    # A volunteer has a message on the desk; it was given back.
+    "assigned": {"reservation": _Field(_reservation), "agent": _Field(is_slug)},
+    "returned": {"agent": _Field(is_slug), "reason": _maybe(_text(40))},
+    # A caller whose number is withheld keyed one in.
+    "number": {"caller": _Field(_text(64))},
     "calling": {"attempt": _Field(_whole(1, 99)), "agent": _maybe(is_slug)},
     "called": {
         "attempt": _Field(_whole(1, 99)),

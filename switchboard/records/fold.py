@@ -211,6 +211,16 @@ class _Folding:
     def _on_linked(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
         self._set.setdefault("origin", _str(data.get("to")))
 
+    def _on_assigned(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["agent"] = _str(data.get("agent"))
+
+    def _on_returned(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if self._set.get("agent") == _str(data.get("agent")):
+            self._set["agent"] = None
+
+    def _on_number(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["caller"] = _str(data.get("caller"))
+
     def _on_calling(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
         self._set["stage"] = "calling"
         self._set["agent"] = _str(data.get("agent"))
