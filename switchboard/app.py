@@ -14,13 +14,11 @@ import structlog
 
 from ivr.ari.client import Ari, AriSettings, Reconciled
 from ivr.errors import IvrError
-from ivr.hotline import load_hotlines
 from ivr.prompts.catalogue import SOUND, PromptSet
 from ivr.server.config import ServerOptions, ServerPorts, Trunk
 from ivr.server.fetch import find_or_fetch
 from ivr.server.process import AsteriskServer
 from routing.engine import Engine
-from routing.policy import Policy
 from routing.server import RoutingServer
 from switchboard.config import Config
 from switchboard.contacts.arrivals import Arrivals
@@ -30,6 +28,7 @@ from switchboard.errors import ConfigurationError, DataInUse
 from switchboard.health import check_health
 from switchboard.house import House
 from switchboard.records.store import Records
+from switchboard.rules import RuleBook, follow, read_seeds
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import WebSettings
 from switchboard.web.sites import open_sites
@@ -52,6 +51,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         start = (await house.engine.snapshot()).stream_id
         _run(held, house.dispatch.run(after=start), "dispatch")
         _run(held, house.live.run(), "live")
+        _run(held, follow(house.rule_book, house.rules, house.use_rules), "rules")
         _run(held, house.engine.keep_time(), "time")
         _run(held, _watch_health(house), "health")
         await house.desks.begin()
@@ -89,13 +89,15 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
         url = (await held.enter_async_context(RoutingServer(config.run_dir / "redis"))).url
     engine = await Engine.connect(url)
     held.push_async_callback(engine.close)
+    prompts = PromptSet(overlay=config.prompt_overlay)
+    book = RuleBook(records, read_seeds(config), prompts.keys)
     return House(
         config,
         records,
         engine,
-        Policy.load(config.policy_file),
-        load_hotlines(config.hotline_dir),
-        PromptSet(overlay=config.prompt_overlay),
+        book,
+        await book.in_force(),
+        prompts,
         LiveBoard(),
         WebSettings(
             secret=secret_file(config, "session-key"),

@@ -9,7 +9,11 @@
     │   ├── BadCursor           bad_cursor          a page mark that we did not give out
     │   ├── RecordsAway         database_away       the database does not answer; writing goes on by itself
     │   ├── RecordsClosed       records_closed      the switchboard is going down
-    │   └── AuditBroken         audit_broken        the chain of the audit log does not close
+    │   ├── AuditBroken         audit_broken        the chain of the audit log does not close
+    │   ├── NotThere            no_such_version     no version of this kind, name and number
+    │   ├── VersionMoved        version_moved       somebody else has published meanwhile; nothing was changed
+    │   └── NothingEarlier      nothing_earlier     nothing to roll back to
+    ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
@@ -24,6 +28,7 @@
         ├── ForeignOrigin       foreign_origin 403
         ├── NotFound            not_found      404  also said for what this account may not see
         ├── NotAllowed          not_allowed    405
+        ├── Conflict            conflict       409  what was asked does not fit what has happened meanwhile
         ├── TooLarge            too_large      413
         ├── NotJson             not_json       415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
@@ -109,6 +114,42 @@ class AuditBroken(RecordsError):
     code = "audit_broken"
     zh = "审计日志链条不完整。"
     en = "The chain of the audit log does not close."
+
+
+class NotThere(RecordsError):
+    code = "no_such_version"
+    zh = "没有这个版本。"
+    en = "There is no such version."
+
+
+class VersionMoved(RecordsError):
+    """``now`` is the number in force, 0 where nothing was ever published."""
+
+    code = "version_moved"
+    zh = "其间已有人发布了另一个版本，请先查看差异，再重新保存草稿。"
+    en = "Somebody has published another version meanwhile: look at the difference and save your draft anew."
+
+    def __init__(self, now: int) -> None:
+        super().__init__(f"{self.en} ({now})")
+        self.now = now
+
+
+class NothingEarlier(RecordsError):
+    code = "nothing_earlier"
+    zh = "没有更早的版本可以恢复。"
+    en = "There is no earlier version to go back to."
+
+
+class RulesInvalid(SwitchboardError):
+    """``problems`` has one line for each reason why the text cannot be published."""
+
+    code = "rules_invalid"
+    zh = "内容有误，不能发布。"
+    en = "The text has mistakes and cannot be published."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 class PeopleError(SwitchboardError):
@@ -198,6 +239,13 @@ class NotAllowed(WebError):
     code = "not_allowed"
     zh = "不支持这种请求方式。"
     en = "This method is not supported here."
+
+
+class Conflict(WebError):
+    status = 409
+    code = "conflict"
+    zh = "其间情况已有变化，请刷新后再试。"
+    en = "Things have changed meanwhile; reload and try again."
 
 
 class TooLarge(WebError):

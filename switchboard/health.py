@@ -18,6 +18,12 @@ async def check_health(house: House) -> dict[str, tuple[bool, str, str]]:
     }
     if house.config.asterisk != "none":  # switched off is no fault
         parts["asterisk"] = _say(bool(house.ari and house.ari.connected), "电话")
+    if broken := house.rules.broken:
+        parts["rules"] = (
+            False,
+            f"已发布的规则无法使用，暂用内置版本：{broken[0]}",
+            f"published rules unusable: {broken[0]}",
+        )
     if house.no_telephony:
         parts["asterisk"] = (False, "没有电话服务，网页可用", house.no_telephony)
     return parts

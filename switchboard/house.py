@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,13 @@ from switchboard.health import check_health
 from switchboard.live import Live
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
+from switchboard.rules import ONLY_NAME, RuleBook, Rules
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
 
 log = structlog.get_logger(__name__)
+
+POLICY = ("policy", ONLY_NAME["policy"])
 
 
 class House:
@@ -42,8 +45,8 @@ class House:
         config: Config,
         records: Records,
         engine: Engine,
-        policy: Policy,
-        hotlines: dict[str, Hotline],
+        rule_book: RuleBook,
+        rules: Rules,
         prompts: PromptSet,
         board: LiveBoard,
         web: WebSettings,
@@ -51,10 +54,8 @@ class House:
         self.config = config
         self.records = records
         self.engine = engine
-        self.policy = policy
-        self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
-        self._matters = {matter.id: matter for matter in policy.matters}
-        self.hotlines = hotlines
+        self.rule_book = rule_book
+        self._take(rules)
         self.prompts = prompts
         self.board = board
         self.web = web
@@ -68,6 +69,24 @@ class House:
         self._ari: Ari | None = None
         self._waiting_room: WaitingRoom | None = None
         self._background: set[asyncio.Task[Any]] = set()
+
+    # ---- the rules in force
+
+    def _take(self, rules: Rules) -> None:
+        self.rules = rules
+        self.policy: Policy = rules.policy
+        self.hotlines: Mapping[str, Hotline] = rules.hotlines
+        self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
+        self._matters = {matter.id: matter for matter in rules.policy.matters}
+
+    def use_rules(self, rules: Rules) -> None:
+        """From the next contact on; those that are here keep what they arrived under. Never waits, never fails."""
+        policy_changed = rules.numbers.get(POLICY) != self.rules.numbers.get(POLICY)
+        self._take(rules)
+        log.info("rules in force", rules={"/".join(key): number for key, number in rules.numbers.items()})
+        if policy_changed:
+            self.background(self.desks.subscribe_anew())
+        self.live.rules_changed()
 
     # ---- telephony
 
@@ -131,10 +150,9 @@ class House:
         return known
 
     def entry_of(self, contact: Contact) -> Entry:
-        matter = contact.matter or self.hotlines[contact.hotline].default_matter
-        return self.policy.entry(
+        return contact.rules.policy.entry(
             contact.id,
-            matter=matter,
+            matter=contact.served_matter(),
             language=contact.language,
             arrived_ms=contact.queued_ms or contact.arrived_ms,
         )

@@ -58,6 +58,14 @@ class Live:
             FINISHED_SHOWN_S, self._house.board.delete, f"contact/{contact.id}"
         )
 
+    def rules_changed(self) -> None:
+        """Matters may have come, gone or been renamed."""
+        known = {f"matter/{words['id']}" for words in self._house.matters()}
+        for key in self._house.board.keys("matter/"):
+            if key not in known:
+                self._house.board.delete(key)
+        self._stale = True
+
     # ---- agents
 
     def agent_changed(self, desk: Desk) -> None:

@@ -55,7 +55,7 @@ def load_language(language: str, folder: Path = HERE) -> dict[str, Phrase]:
     table = _read(folder / f"{language}.toml")
     try:
         voice, speed = str(table["voice"]["name"]), float(table["voice"]["speed"])
-        lines = [*_said(table["say"], language), *_series(table, language)]
+        lines = [*_said(table["say"], language), *_series(table, language), *_lists(table, language)]
         digits = [*_digits(table["digits"], language)]
         pace = float(table["digits"]["speed"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -114,18 +114,30 @@ def english(number: int) -> str:
 _COUNT: Mapping[str, Callable[[int], str]] = {"zh": hanzi, "en": english}
 _BETWEEN_DIGITS: Mapping[str, str] = {"zh": "", "en": " "}
 
+_LISTS: Mapping[str, int] = {
+    "weekday": 7,
+    "this_week": 7,
+    "next_week": 7,
+    "month": 12,
+    "day": 31,
+    "time": 48,
+}
+
 _Line = tuple[str, str, str, str]  # key, text, said, spoken_in
 
 
 def _said(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
+    """The sentences; a table within (`[say.message]`) only groups them."""
     for key, entry in table.items():
         if isinstance(entry, str):
             yield key, entry, entry, language
         elif "spoken_in" in entry:
             other = _read(HERE / f"{entry['spoken_in']}.toml")["say"][key]
             yield key, other, other, str(entry["spoken_in"])
-        else:
+        elif "text" in entry:
             yield key, str(entry["text"]), str(entry["said"]), language
+        else:
+            yield from _said(entry, language)
 
 
 def _series(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
@@ -134,6 +146,17 @@ def _series(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
             pattern = series.get("one", series["text"]) if number == 1 else series["text"]
             said = pattern.format(n=_COUNT[language](number))
             yield f"{name}_{number}", pattern.format(n=number), said, language
+
+
+def _lists(table: Mapping[str, Any], language: str) -> Iterator[_Line]:
+    """Days and hours: the words of a list by number, those of `time` by the half hours of a day."""
+    lists = {name: [str(words) for words in entry] for name, entry in table["lists"].items()}
+    for name, most in _LISTS.items():
+        if len(lists[name]) != most:
+            raise ValueError(f"lists.{name} must hold {most} phrases")
+        for number, words in enumerate(lists[name]):
+            key = f"{number // 2:02}{number % 2 * 30:02}" if name == "time" else str(number + 1)
+            yield f"{name}_{key}", words, words, language
 
 
 def _digits(table: Mapping[str, Any], language: str) -> Iterator[_Line]:

@@ -105,6 +105,15 @@ class Desks:
             desk.now_is(agent)
         await self._house.engine.ready(desk.seat, desk.subscriptions)
 
+    async def subscribe_anew(self) -> None:
+        """The routing policy has changed: every desk serves what it now says. Contacts under way are not touched."""
+        for desk in self.all():
+            desk.now_is(desk.agent)
+            try:
+                await self._house.engine.subscribe(desk.seat, desk.subscriptions)
+            except RoutingError as error:
+                log.warning("desk not subscribed anew", agent=desk.agent.id, error=error.code)
+
     async def socket_gone(self, desk: Desk) -> None:
         """The page is away: nobody is offered to an empty chair; a reload within a minute comes back to it all."""
         desk.send = None

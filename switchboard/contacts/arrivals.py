@@ -62,7 +62,7 @@ class Arrivals:
         self._run(contact, channel, resumed=False)
 
     def _run(self, contact: Contact, channel: Channel, *, resumed: bool) -> None:
-        hotline = self._house.hotlines.get(contact.hotline)
+        hotline = contact.rules.hotlines.get(contact.hotline)
         call = Call(self._ari, channel, self._house.prompts, hotline.language if hotline else "zh")
         work = resume_call(call, contact) if resumed else handle_call(call, contact)
         task = asyncio.create_task(_until_hung_up(call, work), name=f"call {contact.id}")

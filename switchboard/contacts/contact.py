@@ -21,6 +21,7 @@ from ivr.intake import Intake
 if TYPE_CHECKING:
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
+    from switchboard.rules import Rules
 from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
 
@@ -74,7 +75,20 @@ class Contact:
     """The reservation of the message seat, while a volunteer has this message."""
     orders: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     ring_again: asyncio.Event = field(default_factory=asyncio.Event)
+    rules: Rules = field(init=False)
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """What is published later is for contacts that arrive later."""
+        self.rules = self.house.rules
+
+    def served_matter(self) -> str:
+        """What the volunteer is chosen by: the default where nothing is known, or nothing that the policy serves."""
+        policy = self.rules.policy
+        known = {matter.id for matter in policy.matters}
+        hotline = self.rules.hotlines.get(self.hotline)
+        wanted = self.matter or (hotline.default_matter if hotline else None)
+        return wanted if wanted in known else policy.default_matter.id
 
     @classmethod
     def from_record(cls, house: House, record: ContactRecord, channel: str) -> Contact:
@@ -281,6 +295,7 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
         caller=contact.caller,
         channel=contact.channel,
         demo=contact.demo,
+        rules=contact.rules.numbers_for(contact.hotline),
     )
     house.live.contact_opened(contact)
     try:

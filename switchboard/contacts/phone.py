@@ -40,9 +40,8 @@ RING_AGAIN_S = 0.25
 
 async def handle_call(call: Call, contact: Contact) -> None:
     """One call, from the first ring to the closed record."""
-    house = contact.house
     async with open_contact(contact), call.while_connected():
-        hotline = house.hotlines.get(contact.hotline)
+        hotline = contact.rules.hotlines.get(contact.hotline)
         await call.channel.answer()
         if hotline is None:
             contact.end("unknown_number", "system")
@@ -56,7 +55,7 @@ async def handle_call(call: Call, contact: Contact) -> None:
 
 async def resume_call(call: Call, contact: Contact) -> None:
     """The same call after the switchboard was away: the caller heard music or the volunteer meanwhile."""
-    hotline = contact.house.hotlines[contact.hotline]
+    hotline = contact.rules.hotlines[contact.hotline]
     call.language = contact.language
     async with open_contact(contact), call.while_connected():
         if contact.stage == "survey":

@@ -5,6 +5,7 @@ from switchboard.records.events import ContactEvent, EndedBy, EndReason
 from switchboard.records.fold import ContactRecord, Recording, fold
 from switchboard.records.numbers import mask_number
 from switchboard.records.people import Account, AgentRow, Passwords, Role
+from switchboard.records.published import Kind, Version
 from switchboard.records.queries import ContactQuery, ContactState, Figures, Page, TaskFigures
 from switchboard.records.store import Records, StateChange
 
@@ -19,6 +20,7 @@ __all__ = [
     "EndReason",
     "EndedBy",
     "Figures",
+    "Kind",
     "Page",
     "Passwords",
     "Recording",
@@ -26,6 +28,7 @@ __all__ = [
     "Role",
     "StateChange",
     "TaskFigures",
+    "Version",
     "fold",
     "mask_number",
 ]

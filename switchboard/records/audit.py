@@ -44,24 +44,36 @@ class Audit:
 
     async def add(self, at_ms: int, actor: str, action: str, object_: str | None, outcome: str) -> AuditEntry:
         """Raises ValueError on anything that is not an identifier: free text may be personal."""
+        async with self._database.write() as connection:
+            return await self.add_in(connection, at_ms, actor, action, object_, outcome)
+
+    async def add_in(
+        self,
+        connection: AsyncConnection,
+        at_ms: int,
+        actor: str,
+        action: str,
+        object_: str | None,
+        outcome: str,
+    ) -> AuditEntry:
+        """The same inside a transaction that is under way: the row exists exactly if what it tells of does."""
         if not (is_slug(actor) and is_slug(action) and is_slug(outcome, 32)):
             raise ValueError("audit rows hold identifiers only")
         if object_ is not None and not is_slug(object_, 128):
             raise ValueError("audit rows hold identifiers only")
-        async with self._database.write() as connection:
-            if not self._database.is_sqlite:  # on SQLite a writing transaction is alone already
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            last = (await connection.execute(_last())).first()
-            entry = AuditEntry(
-                id=last.id + 1 if last else 1,
-                at_ms=at_ms,
-                actor=actor,
-                action=action,
-                object=object_,
-                outcome=outcome,
-                before=last.hash if last else _BEGIN,
-            )
-            await connection.execute(insert(AuditRow).values(**_values(entry), hash=entry.hash()))
+        if not self._database.is_sqlite:  # on SQLite a writing transaction is alone already
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        last = (await connection.execute(_last())).first()
+        entry = AuditEntry(
+            id=last.id + 1 if last else 1,
+            at_ms=at_ms,
+            actor=actor,
+            action=action,
+            object=object_,
+            outcome=outcome,
+            before=last.hash if last else _BEGIN,
+        )
+        await connection.execute(insert(AuditRow).values(**_values(entry), hash=entry.hash()))
         return entry
 
     async def verify(self) -> int:

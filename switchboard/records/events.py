@@ -110,6 +110,13 @@ def _gaps(value: object) -> bool:
     return True
 
 
+def _numbers(value: object) -> bool:
+    """{"hotline": 3, "policy": 0, ...}: the version in force of each kind; 0 is the file on disk."""
+    if not isinstance(value, dict) or len(value) > 8:
+        return False
+    return all(is_slug(kind, 16) and _whole(0, 2**31)(number) for kind, number in value.items())
+
+
 _ms = _whole(0, 2**53)
 _reservation = _whole(1, 2**53)
 
@@ -133,6 +140,7 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "caller": _maybe(_text(64)),
         "channel": _maybe(_text(128)),
         "demo": _Field(_flag, required=False, default=False),
+        "rules": _maybe(_numbers),
     },
     "stage": {"stage": _Field(is_slug)},
     "intake": {

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -147,6 +148,36 @@ class AccountRow(Base):
     agent_id: Mapped[str | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
     disabled: Mapped[bool] = mapped_column(Boolean)
     epoch: Mapped[int] = mapped_column(Integer)
+
+
+class RuleVersionRow(Base):
+    """The columns are the fields of ``published.Version``, name by name. One of a name is in force at most."""
+
+    __tablename__ = "rule_versions"
+    __table_args__ = (
+        UniqueConstraint("kind", "name", "number", name="rule_versions_number"),
+        Index(
+            "rule_versions_in_force",
+            "kind",
+            "name",
+            unique=True,
+            sqlite_where=text("state = 'published'"),
+            postgresql_where=text("state = 'published'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    name: Mapped[str] = mapped_column(String(32))
+    number: Mapped[int] = mapped_column(Integer)
+    text: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))
+    author: Mapped[str] = mapped_column(String(64))
+    note: Mapped[str] = mapped_column(String(200))
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+    published_ms: Mapped[int | None] = mapped_column(BigInteger)
+    base: Mapped[int] = mapped_column(Integer)
+    restores: Mapped[int | None] = mapped_column(Integer)
 
 
 class AuditRow(Base):

@@ -16,6 +16,7 @@ from switchboard.records.fold import ContactRecord, fold
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
 from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
+from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page, TaskFigures
 from switchboard.records.writer import Writer
 from switchboard.times import now_ms
@@ -45,6 +46,7 @@ class Records:
         self._writer = Writer(Journal(database).commit)
         self._audit = Audit(database)
         self.people = People(database, passwords)
+        self.rules = Published(database, self._audit)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:
@@ -200,6 +202,33 @@ class Records:
 
     async def verify_password(self, name: str, password: str) -> Account | None:
         return await self.people.verify_password(name, password)
+
+    # The rules, as published versions (switchboard.rules checks what they say)
+
+    async def save_draft(
+        self, kind: Kind, name: str, text: str, *, author: str, note: str = "", base: int | None = None
+    ) -> Version:
+        return await self.rules.save_draft(
+            kind, name, text, author=author, note=note, base=base, at_ms=now_ms()
+        )
+
+    async def publish(self, kind: Kind, name: str, number: int, *, author: str) -> Version:
+        """Raises NotThere, VersionMoved."""
+        return await self.rules.publish(kind, name, number, author=author, at_ms=now_ms())
+
+    async def roll_back(
+        self, kind: Kind, name: str, *, author: str, seed: str | None = None, over: int | None = None
+    ) -> Version:
+        """Raises NothingEarlier, VersionMoved."""
+        return await self.rules.roll_back(kind, name, author=author, seed=seed, over=over, at_ms=now_ms())
+
+    async def published(self, kind: Kind) -> dict[str, Version]:
+        """What is in force, by name."""
+        return {version.name: version for version in await self.rules.published(kind)}
+
+    async def versions(self, kind: Kind, name: str, *, limit: int = 200) -> list[Version]:
+        """Newest first."""
+        return await self.rules.versions(kind, name, limit=limit)
 
     # Trust
 

@@ -74,6 +74,10 @@ class LiveBoard:
         """What was last set."""
         return self._values.get(key)
 
+    def keys(self, prefix: str) -> list[str]:
+        """The keys now set that begin so."""
+        return [key for key in self._values if key.startswith(prefix)]
+
     def attach(self) -> Watcher:
         """Begin to watch. Raises Unavailable when too many do."""
         if len(self._watchers) >= MOST_WATCHERS:

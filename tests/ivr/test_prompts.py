@@ -12,16 +12,14 @@ from ivr.prompts import alaw
 from ivr.prompts.catalogue import (
     SOUND,
     PromptSet,
-    check,
-    digit_groups,
-    digit_pairs,
-    level_problems,
     wav_problem,
 )
+from ivr.prompts.check import check, level_problems
 from ivr.prompts.check import main as check_main
 from ivr.prompts.errors import BrokenTable, MissingSound, PromptError, UnknownPrompt
+from ivr.prompts.level import SPEECH_DBFS, active_dbfs
 from ivr.prompts.sums import Sum, file_sum, read_sums, write_sums
-from ivr.prompts.texts import HERE, LANGUAGES, english, hanzi, load_language
+from ivr.prompts.texts import HERE, LANGUAGES, load_language
 
 MATTERS = (
     "marriage_family",
@@ -48,10 +46,6 @@ def write_wav(path: Path, *, rate: int = 8000, channels: int = 1, frames: int = 
         sound.setsampwidth(2)
         sound.writeframes(b"\x00\x10" * channels * frames)
     return path
-
-
-def files_of(media: list[str]) -> list[str]:
-    return [uri.rsplit("/", 1)[1] for uri in media]
 
 
 # What is committed
@@ -157,64 +151,6 @@ def test_an_english_file_that_is_missing_is_said_in_mandarin(tmp_path: Path) -> 
     assert PromptSet(sound=tmp_path).media("en", "welcome") == f"sound:{tmp_path}/zh/welcome"
 
 
-# Numbers
-
-
-def test_the_place_in_the_queue_is_one_whole_phrase(prompts: PromptSet) -> None:
-    assert files_of(prompts.ahead("zh", 0)) == ["next_in_line"]
-    assert files_of(prompts.ahead("zh", -1)) == ["next_in_line"]
-    assert files_of(prompts.ahead("zh", 3)) == ["ahead_3"]
-    assert files_of(prompts.ahead("en", 50)) == ["ahead_50"]
-    assert files_of(prompts.ahead("zh", 51)) == ["ahead_many"]
-    assert prompts.text("zh", "ahead_3") == "您前面还有3位来电者。"
-    assert prompts.phrases["zh"]["ahead_2"].said == "您前面还有两位来电者。"
-    assert prompts.phrases["en"]["ahead_1"].said == "There is one person ahead of you."
-
-
-def test_the_wait_is_one_whole_phrase(prompts: PromptSet) -> None:
-    assert files_of(prompts.minutes("zh", 0)) == ["minutes_1"]
-    assert files_of(prompts.minutes("zh", 5)) == ["minutes_5"]
-    assert files_of(prompts.minutes("en", 60)) == ["minutes_60"]
-    assert files_of(prompts.minutes("en", 61)) == ["minutes_many"]
-
-
-def test_numbers_are_said_in_pairs_with_a_pause_between_groups(prompts: PromptSet) -> None:
-    said = files_of(prompts.digits("zh", "138 0013-8000"))
-    assert " ".join(said).replace("digits_", "") == "1 38 pause 00 13 pause 80 00"
-    assert " ".join(files_of(prompts.digits("en", "12348"))).replace("digits_", "") == "1 2 pause 3 4 8"
-    assert prompts.digits("zh", "") == []
-    with pytest.raises(ValueError, match="32"):
-        prompts.digits("zh", "1" * 33)
-
-
-@pytest.mark.parametrize(
-    ("length", "sizes"),
-    [(1, [1]), (4, [4]), (5, [2, 3]), (7, [3, 4]), (8, [4, 4]), (10, [3, 3, 4]), (11, [3, 4, 4])],
-)
-def test_groups_are_even_and_of_at_most_four(length: int, sizes: list[int]) -> None:
-    number = "1234567890123"[:length]
-    assert [len(group) for group in digit_groups(number)] == sizes
-    assert "".join(digit_groups(number)) == number
-    assert "".join("".join(digit_pairs(group)) for group in digit_groups(number)) == number
-
-
-def test_counts_are_said_as_people_say_them() -> None:
-    assert [hanzi(n) for n in (1, 2, 10, 12, 20, 22, 60)] == [
-        "一",
-        "两",
-        "十",
-        "十二",
-        "二十",
-        "二十二",
-        "六十",
-    ]
-    assert [english(n) for n in (1, 12, 20, 47)] == ["one", "twelve", "twenty", "forty-seven"]
-    with pytest.raises(ValueError, match="no words"):
-        hanzi(0)
-    with pytest.raises(ValueError, match="no words"):
-        english(100)
-
-
 # A hotline's own recordings
 
 
@@ -303,12 +239,31 @@ def test_changed_words_or_another_voice_make_a_file_stale() -> None:
     assert phrase.fingerprint != load_language("en")["welcome"].fingerprint
 
 
-def test_ill_levelled_speech_is_found() -> None:
-    loud, low = (alaw.encode([level, -level] * 400) for level in (32767, 500))
-    assert level_problems(loud) == ["peaks at -0.1 dBFS, wanted is -9 to -3", "is clipped"]
-    assert "peaks at -36" in level_problems(low)[0]
-    late = alaw.encode([0] * 1600 + [16000, -16000] * 400)
-    assert level_problems(late) == ["begins with 200 ms of silence"]
+def spoken(level: int, ms: int = 400) -> list[int]:
+    return [level, -level] * (4 * ms)
+
+
+def test_speech_that_is_too_loud_too_low_or_clipped_is_found() -> None:
+    right = round(32768 * 10 ** (SPEECH_DBFS / 20))
+    assert level_problems(alaw.encode(spoken(right))) == []
+    loud, low = (level_problems(alaw.encode(spoken(level))) for level in (32767, 500))
+    assert loud[:2] == ["is clipped", "peaks at -0.1 dBFS, wanted is below -3"]
+    assert "speaks at -0.1 dBFS" in loud[2]
+    assert low == ["speaks at -36.3 dBFS, wanted is -20 within 1.5 dB"]
+
+
+def test_silence_before_between_and_behind_the_words_is_found() -> None:
+    words, pause = spoken(3277), [0] * 8 * 1200
+    assert level_problems(alaw.encode(pause)) == ["is silent"]
+    assert level_problems(alaw.encode([0] * 1600 + words)) == ["begins with 200 ms of silence"]
+    assert level_problems(alaw.encode(words + pause + words)) == ["has a pause of 1200 ms"]
+    assert level_problems(alaw.encode(words + pause)) == ["ends with 1200 ms of silence"]
+
+
+def test_every_prompt_of_a_language_is_equally_loud() -> None:
+    for language in LANGUAGES:
+        levels = [active_dbfs(path.read_bytes()) for path in (SOUND / language).glob("*.alaw")]
+        assert SPEECH_DBFS - 0.5 < sum(levels) / len(levels) < SPEECH_DBFS + 0.5
 
 
 def test_the_command_says_what_it_found_and_ends_with_one(
