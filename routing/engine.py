@@ -20,6 +20,7 @@ from routing import wire
 from routing.errors import InvalidRouting, RoutingConflict, RoutingError, RoutingUnavailable, RoutingVersion
 from routing.model import (
     EXCLUDE_MS,
+    RING_MS,
     Change,
     Entry,
     KnownEntry,
@@ -160,9 +161,13 @@ class Engine:
 
     # -------------------------------------------------------------------------------------- reservations
 
-    async def acknowledge(self, reservation: int, *, now_ms: int = 0) -> Reservation | None:
-        """The desk shows it: the lease grows from 2 s to 15 s, once. None when it no longer lives."""
-        return wire.reservation(await self._call("acknowledge", reservation, now_ms=now_ms))
+    async def acknowledge(
+        self, reservation: int, *, ring_ms: int = RING_MS, now_ms: int = 0
+    ) -> Reservation | None:
+        """It rings: the lease grows from 2 s to ``ring_ms``, once. A desk that shows a card needs the 15 s, a
+        telephone called through a trunk more. None when the reservation no longer lives."""
+        check_ms(ring_ms)
+        return wire.reservation(await self._call("acknowledge", reservation, ring_ms, now_ms=now_ms))
 
     async def accept(self, reservation: int, *, now_ms: int = 0) -> bool:
         """The entry and the seat are in contact. False when the reservation no longer lives."""

@@ -17,7 +17,7 @@
 --   entries, seats zset   all that live, in the order they came
 --   events         stream what happened
 
-local LEASE, RING, EXCLUDE, KEEP = 2000, 15000, 60000, 600000
+local LEASE, EXCLUDE, KEEP = 2000, 60000, 600000
 local EVENTS_KEPT, JUMP = 20000, 1000
 local prefix, now, skew = '', 0, 0
 
@@ -441,13 +441,13 @@ function steps.leave(keys, args)
   return 'offline'
 end
 
--- now, reservation -> reservation or nothing; the lease grows once
+-- now, reservation, how long it rings -> reservation or nothing; the lease grows once
 function steps.acknowledge(keys, args)
   begin(keys, args)
   local r = load_reservation(args[2])
   if not r or r.how ~= '' then return nil end
   if r.acked == '0' and r.accepted == '0' then
-    r.acked, r.expires = '1', now + RING
+    r.acked, r.expires = '1', now + num(args[3])
     call('HSET', key('r:', r.id), 'acked', 1, 'expires', r.expires)
     call('ZADD', key('t'), r.expires, 'l\t' .. r.id)
     emit('reservation.acknowledged', 'reservation', r.id, 'entry', r.entry, 'seat', r.seat, 'expires', wall(r.expires))

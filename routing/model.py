@@ -36,7 +36,7 @@ ChangeKind = Literal[
 LEASE_MS = 2_000
 """How long a reservation lives until the desk has acknowledged it."""
 RING_MS = 15_000
-"""How long it lives from then on."""
+"""How long it lives from then on, unless the seat needs longer to be rung."""
 EXCLUDE_MS = 60_000
 """How long a seat that gave an entry back is not tried for it again."""
 KEEP_MS = 600_000

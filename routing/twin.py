@@ -179,14 +179,15 @@ class Twin(TwinState):
 
     # -------------------------------------------------------------------------------------- reservations
 
-    def acknowledge(self, reservation: int, *, now_ms: int = 0) -> Reservation | None:
+    def acknowledge(self, reservation: int, *, ring_ms: int = RING_MS, now_ms: int = 0) -> Reservation | None:
         """See ``Engine.acknowledge``."""
+        check_ms(ring_ms)
         self._begin(now_ms)
         r = self._reservations.get(reservation)
         if r is None or r.how:
             return None
         if not r.acked and not r.accepted:
-            r.acked, r.expires = True, self._now + RING_MS
+            r.acked, r.expires = True, self._now + ring_ms
             self._time(r.expires, "l", str(r.id))
             self._emit(
                 "reservation.acknowledged",

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from routing.engine import Engine
 from routing.errors import RoutingConflict
-from routing.model import Change, Entry, KnownEntry, Snapshot, Step, Subscription
+from routing.model import RING_MS, Change, Entry, KnownEntry, Snapshot, Step, Subscription
 from routing.twin import Twin
 from tests.routing.naive import Desk, Specification, Waiting
 
@@ -123,7 +123,8 @@ class Agreement(RuleBasedStateMachine):
         known = live if live and pick % 5 else self.reservations
         number = known[pick % len(known)]
         if how == "acknowledge":
-            self.agree(self.both("acknowledge", number), "acknowledge", number)
+            ring_ms = RING_MS if ms else 40_000
+            self.agree(self.both("acknowledge", number, ring_ms=ring_ms), "acknowledge", number, ring_ms)
         elif how == "accept":
             self.agree(self.both("accept", number), "accept", number)
         elif how == "finish":

@@ -6,7 +6,7 @@ is slow and meant to be read.
 
 from dataclasses import dataclass, field
 
-from routing.model import KEEP_MS, LEASE_MS, RING_MS, Entry, Step, Subscription, accepts_by_itself
+from routing.model import KEEP_MS, LEASE_MS, Entry, Step, Subscription, accepts_by_itself
 
 
 @dataclass
@@ -246,12 +246,12 @@ class Specification:
         self.seats.remove(s)
         return "offline"
 
-    def acknowledge(self, number: int) -> int | None:
+    def acknowledge(self, number: int, ring_ms: int) -> int | None:
         h = self.hold(number)
         if h is None or h.how:
             return None
         if not h.acked and not h.accepted:
-            h.acked, h.expires = True, self.now + RING_MS
+            h.acked, h.expires = True, self.now + ring_ms
         return h.id
 
     def accept(self, number: int) -> bool:

@@ -15,7 +15,7 @@ from redis.asyncio import Redis
 from routing import wire
 from routing.engine import Engine
 from routing.errors import InvalidRouting, RoutingUnavailable, RoutingVersion
-from routing.model import Change, Entry, KnownEntry, KnownSeat, Place, Step, Subscription
+from routing.model import RING_MS, Change, Entry, KnownEntry, KnownSeat, Place, Step, Subscription
 from routing.server import RoutingServer
 from tests.support.routing import new_shard
 
@@ -114,17 +114,18 @@ async def test_a_late_enter_does_not_bring_back_a_caller_who_hung_up_first(engin
 
 
 @pytest.mark.parametrize(
-    ("acknowledged", "lease_ms", "reason"), [(False, 2_000, "desk_gone"), (True, 15_000, "no_answer")]
+    ("ring_ms", "lease_ms", "reason"),
+    [(None, 2_000, "desk_gone"), (RING_MS, 15_000, "no_answer"), (40_000, 40_000, "no_answer")],
 )
 async def test_a_reservation_that_times_out_keeps_the_place_and_pauses_the_seat(
-    engine: Engine, acknowledged: bool, lease_ms: int, reason: str
+    engine: Engine, ring_ms: int | None, lease_ms: int, reason: str
 ) -> None:
     await engine.ready("v1/live", LAWYER, now_ms=T)
     first = await engine.enter(waiting("c1"), now_ms=T)
     await engine.enter(waiting("c2"), now_ms=T)
     assert first
-    if acknowledged:
-        await engine.acknowledge(first.id, now_ms=T)
+    if ring_ms:
+        await engine.acknowledge(first.id, ring_ms=ring_ms, now_ms=T)
     await engine.tick(now_ms=T + lease_ms - 1)
     assert (await states(engine))["c1"] == "reserved"
     await engine.tick(now_ms=T + lease_ms)
