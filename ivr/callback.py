@@ -8,7 +8,6 @@ from typing import Literal
 from ivr.call import Call
 from ivr.keys import read_number
 from ivr.prompt import ask, say
-from ivr.prompts.catalogue import digit_groups, digit_pairs
 
 When = Literal["turn", "later"]
 
@@ -32,7 +31,7 @@ async def ask_number(call: Call, known: str | None, valid: Callable[[str], str |
             if number is None:
                 prompts = ["callback_number_wrong"] if typed else []
                 continue
-        said = ["callback_number_is", *number_prompts(call, number), "callback_number_right"]
+        said = ["callback_number_is", *call.prompts.digits_keys(call.language, number), "callback_number_right"]
         key = await ask(call, said, first_key_ms=PATIENCE_MS)
         if key == "1":
             return number
@@ -53,12 +52,3 @@ async def ask_when(call: Call) -> When | None:
             return "later"
     return None
 
-
-def number_prompts(call: Call, number: str) -> list[str]:
-    """A number in groups with pauses, in the caller's language."""
-    pairs = "digits_00" in call.prompts.phrases.get(call.language, call.prompts.phrases["zh"])
-    keys: list[str] = []
-    for group in digit_groups("".join(sign for sign in number if sign in "0123456789")):
-        keys += ["pause"] if keys else []
-        keys += [f"digits_{part}" for part in (digit_pairs(group) if pairs else group)]
-    return keys

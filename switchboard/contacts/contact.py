@@ -73,6 +73,8 @@ class Contact:
     preferred: str | None = None
     held: int | None = None
     """The reservation of the message seat, while a volunteer has this message."""
+    keeping: asyncio.Task[Contact] | None = None
+    """The message that is being kept just now."""
     orders: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     ring_again: asyncio.Event = field(default_factory=asyncio.Event)
     rules: Rules = field(init=False)
@@ -176,6 +178,22 @@ class Contact:
         if self.stage not in ("waiting", "ringing") or self.medium == "message":
             return False
         return self.next_ms is None or self.next_ms <= now_ms()
+
+    def link(self, to: ContactRecord) -> None:
+        """The caller dialled back in: this call is about that contact, and it is put ahead."""
+        self.origin, self.preferred = to.id, to.agent
+        self.language, self.matter = to.language or self.language, to.matter or self.matter
+        self.priority = self.house.policy.highest_priority
+        self.note("linked", to=to.id)
+        self.note(
+            "intake",
+            language=self.language,
+            matter=self.matter,
+            priority=self.priority,
+            priority_reason="code",
+            how="code",
+        )
+        self.show()
 
     def assigned(self, reservation: int, agent: str) -> None:
         """A volunteer has this message on the desk."""

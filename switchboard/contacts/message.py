@@ -16,7 +16,7 @@ import structlog
 
 from ivr.ari.media import Recording
 from ivr.call import Call
-from ivr.callback import LONGEST, number_prompts
+from ivr.callback import LONGEST
 from ivr.errors import AriError, IvrError, NotFound, RecordingFailed
 from ivr.keys import read_number
 from ivr.message import (
@@ -27,14 +27,12 @@ from ivr.message import (
     measured,
     message_of,
     take_message,
-    take_name,
 )
 from ivr.outbound import dialable
 from ivr.prompt import say
 from ivr.recording import digests, flush, seal
 from switchboard.contacts.contact import Contact
 from switchboard.contacts.promises import MESSAGE_DAYS, call_of, message_id, promise, promised_contact
-from switchboard.times import now_ms
 
 if TYPE_CHECKING:
     from switchboard.house import House
@@ -56,7 +54,7 @@ async def leave_message(call: Call, contact: Contact, why: str, *, intro: Sequen
     contact.enter("message")
     log.info("message mode", contact=contact.id, why=why)
     try:
-        first, take = await _begun_before(call, contact, message) if call_was_found(contact) else (1, None)
+        first, take = await _begun_before(call, contact, message)
         if first == 1:
             await ask_for_number(call, contact)
         await contact.stored()  # whoever finds the recording finds its call
@@ -65,7 +63,7 @@ async def leave_message(call: Call, contact: Contact, why: str, *, intro: Sequen
             take = await take_message(
                 call, message, house.fetch_recording, limits(house), intro=spoken, first=first
             )
-        kept = await _shielded(contact, keep(house, take.name, confirmed=True)) if take else None
+        kept = await _keep_through_hang_up(contact, take) if take else None
     except asyncio.CancelledError:
         if call.gone.done():
             await asyncio.shield(_keep_what_was_said(contact, message))
@@ -82,10 +80,6 @@ async def leave_message(call: Call, contact: Contact, why: str, *, intro: Sequen
     return True
 
 
-def call_was_found(contact: Contact) -> bool:
-    return contact.found
-
-
 def limits(house: House) -> Limits:
     config = house.config
     return Limits(
@@ -93,9 +87,9 @@ def limits(house: House) -> Limits:
     )
 
 
-async def _shielded(contact: Contact, work: asyncio.Future[Contact] | object) -> Contact:
+async def _keep_through_hang_up(contact: Contact, take: Take) -> Contact:
     """Keeping a message is not given up half-way when its caller hangs up."""
-    contact.keeping = asyncio.ensure_future(work)  # pyright: ignore[reportArgumentType]
+    contact.keeping = asyncio.create_task(keep(contact.house, take.name, confirmed=True))
     return await asyncio.shield(contact.keeping)
 
 
@@ -115,19 +109,14 @@ def saved_prompts(call: Call, kept: Contact) -> list[str]:
     calendar = kept.house.calendar
     said = ["message_saved"]
     if kept.due_ms is not None:
-        said += ["answer_by", *date_prompts(call, calendar.local(kept.due_ms).date())]
+        said += ["answer_by", *call.prompts.date_keys(call.language, calendar.local(kept.due_ms).date())]
     return [*said, *code_prompts(call, kept.code)]
-
-
-def date_prompts(call: Call, day: object) -> list[str]:
-    compose = getattr(call.prompts, "date_keys", None)
-    return list(compose(call.language, day)) if compose else []
 
 
 def code_prompts(call: Call, code: str | None) -> list[str]:
     if code is None:
         return []
-    digits = number_prompts(call, code)
+    digits = call.prompts.digits_keys(call.language, code)
     return ["code_is", *digits, "code_again", *digits, "code_use"]
 
 
@@ -233,24 +222,18 @@ async def _keep_what_was_said(contact: Contact, message: str) -> None:
 
 async def _recordings_closed(house: House, message: str) -> None:
     """Until Asterisk has closed the file, for a bounded time."""
-    ari = house.require_ari()
     for file in await asyncio.to_thread(_takes, house.recordings_spool, message):
         try:
             async with asyncio.timeout(CLOSED_S):
-                while await _is_live(ari_path(file.stem), house):
+                while await _is_live(house, file.stem):
                     await asyncio.sleep(LOOK_S)
         except TimeoutError:
             log.warning("a recording is still open", contact=message)
-    del ari
 
 
-def ari_path(name: str) -> str:
-    return f"recordings/live/{name}"
-
-
-async def _is_live(path: str, house: House) -> bool:
+async def _is_live(house: House, name: str) -> bool:
     try:
-        await house.require_ari().request("GET", path)
+        await house.require_ari().request("GET", f"recordings/live/{name}")
     except NotFound:
         return False
     return True
@@ -284,7 +267,8 @@ async def _go_on_keeping(
 
 async def take_in_spoken(house: House) -> None:
     """Every message in the folder whose call has ended, and for whatever reason was not kept yet."""
-    names = {file.stem for file in await asyncio.to_thread(lambda: list(house.recordings_spool.glob("msg-*.wav")))}
+    spool = house.recordings_spool
+    names = {file.stem for file in await asyncio.to_thread(lambda: list(spool.glob("msg-*.wav")))}
     if house.config.asterisk == "external" and house.ari:
         names |= await _stored_elsewhere(house)
     for message in sorted({named[0] for name in names if (named := message_of(name))}):
@@ -327,5 +311,3 @@ async def already_left(call: Call, contact: Contact) -> bool:
     await say(call, saved_prompts(call, kept))
     return True
 
-
-__all__ = ["already_left", "keep", "leave_message", "now_ms", "store", "take_in_spoken", "take_name"]
