@@ -15,6 +15,7 @@
     │   └── NothingEarlier      nothing_earlier     nothing to roll back to
     ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
+    ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
@@ -62,6 +63,18 @@ class ConfigurationError(SwitchboardError):
     code = "configuration"
     zh = "配置有误。"
     en = "The configuration has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class CalendarInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake."""
+
+    code = "calendar_invalid"
+    zh = "节假日表有误。"
+    en = "The table of holidays has mistakes."
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
