@@ -31,7 +31,11 @@ async def ask_number(call: Call, known: str | None, valid: Callable[[str], str |
             if number is None:
                 prompts = ["callback_number_wrong"] if typed else []
                 continue
-        said = ["callback_number_is", *call.prompts.digits_keys(call.language, number), "callback_number_right"]
+        said = [
+            "callback_number_is",
+            *call.prompts.digits_keys(call.language, number),
+            "callback_number_right",
+        ]
         key = await ask(call, said, first_key_ms=PATIENCE_MS)
         if key == "1":
             return number
@@ -51,4 +55,3 @@ async def ask_when(call: Call) -> When | None:
         if key == "2":
             return "later"
     return None
-

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from routing.engine import Engine
-from routing.model import Change, agent_of
+from routing.model import Change, Reservation, agent_of
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
@@ -35,10 +35,23 @@ class Inbox:
         self._accepted: asyncio.Queue[Accepted] = asyncio.Queue()
         self.served = False
 
+    def met(self, reservation: Reservation) -> None:
+        """The entry has met a seat at once, or had before this process knew it."""
+        agent = agent_of(reservation.seat)
+        if reservation.accepted:
+            self._take(reservation.id, reservation.seat)
+        elif self._contact.medium != "message":
+            self._contact.reserved(reservation.id, agent)
+
+    def _take(self, reservation: int, seat: str) -> None:
+        agent = agent_of(seat)
+        self._contact.agent, self._contact.reservation, self._contact.seat = agent, reservation, seat
+        self._accepted.put_nowait(Accepted(reservation, agent))
+
     def put(self, change: Change) -> None:
         agent = agent_of(change.seat) if change.seat else ""
         match change.kind:
-            case "reservation.created" if change.reservation:
+            case "reservation.created" if change.reservation and self._contact.medium != "message":
                 self._contact.reserved(change.reservation, agent)
             case "reservation.rejected" | "reservation.timed_out" | "reservation.cancelled" if (
                 change.reservation
@@ -46,8 +59,7 @@ class Inbox:
                 how = change.kind.partition(".")[2]
                 self._contact.reservation_ended(change.reservation, how, change.reason)
             case "reservation.accepted" if change.reservation:
-                self._contact.agent, self._contact.reservation = agent, change.reservation
-                self._accepted.put_nowait(Accepted(change.reservation, agent))
+                self._take(change.reservation, change.seat or "")
             case _:
                 pass
 

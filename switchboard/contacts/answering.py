@@ -30,7 +30,7 @@ from switchboard.dispatch import Inbox
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
-    from switchboard.house import House
+    pass
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +48,8 @@ async def serve_message(contact: Contact) -> None:
             if contact.held is None and not await given_to_volunteer(contact):
                 break
             await work_on(contact)
+        if contact.end_reason is not None:
+            await off_the_desk(contact)
 
 
 async def serve_callback(contact: Contact) -> None:
@@ -152,8 +154,9 @@ async def work_on(contact: Contact) -> None:
         order = await contact.orders.get()
         log.info("message order", contact=contact.id, order=order)
         if order == "return":
-            held, contact.held = contact.held, None
+            held, contact.held, contact.agent = contact.held, None, None
             await house.engine.give_back(held, "returned", "available", exclude_ms=DECLINED_MS)
+            contact.show()
         elif order == "finish":
             contact.end("completed", "agent")
         elif order == "served":
@@ -161,18 +164,16 @@ async def work_on(contact: Contact) -> None:
         elif order == "call" and await seat_taken(contact):
             conclude(contact, await answer(contact, house.call_entry_of(contact), "answer_here"))
             if contact.next_ms is not None and contact.next_ms > now_ms():
-                await _off_the_desk(contact, "not_reached")
-    if contact.held is not None:
-        held, contact.held = contact.held, None
-        await house.engine.finish(held, wrap_up_ms=0)
-        contact.show()
+                contact.note("returned", agent=contact.agent or "nobody", reason="not_reached")
+                await off_the_desk(contact)
 
 
-async def _off_the_desk(contact: Contact, reason: str) -> None:
-    held = contact.held
+async def off_the_desk(contact: Contact) -> None:
+    """The volunteer's message seat is free again."""
+    held, contact.held = contact.held, None
     if held is not None:
-        contact.returned(reason)
         await contact.house.engine.finish(held, wrap_up_ms=0)
+        contact.show()
 
 
 async def seat_taken(contact: Contact) -> bool:
@@ -209,7 +210,7 @@ async def answer(contact: Contact, entry: Entry, prompt: str, *, adopt: bool = F
     reached however it went on.
     """
     house = contact.house
-    hotline = house.hotlines.get(contact.hotline) or next(iter(house.hotlines.values()))
+    hotline = house.hotlines.get(contact.hotline) or house.default_hotline
     if not adopt:
         contact.calling()
         await contact.stored()
@@ -260,9 +261,7 @@ def channel_of(contact: Contact) -> str:
     return f"out-{contact.id}-{contact.reservation}"
 
 
-async def _talk_to(
-    call: Call, contact: Contact, hotline: Hotline, prompt: str, held: AsyncExitStack
-) -> str:
+async def _talk_to(call: Call, contact: Contact, hotline: Hotline, prompt: str, held: AsyncExitStack) -> str:
     house = contact.house
     async with call.while_connected():
         if not await person_answers(call, [prompt], patience_ms=house.config.press_one_ms):
@@ -331,7 +330,11 @@ async def go_on_talking(contact: Contact) -> None:
         await _go_on(contact)
         contact.end("completed", contact.ended_by or "caller")
         return
-    if stage == "calling" and contact.reservation and await Channel(house.require_ari(), channel_of(contact)).exists():
+    if (
+        stage == "calling"
+        and contact.reservation
+        and await Channel(house.require_ari(), channel_of(contact)).exists()
+    ):
         contact.stage = "calling"
         entry = house.call_entry_of(contact) if contact.medium == "message" else house.entry_of(contact)
         prompt = "answer_here" if contact.medium == "message" else "callback_here"
@@ -346,7 +349,7 @@ async def _go_on(contact: Contact) -> None:
     """Caller and volunteer talked all the time: take the talk over, with its recording."""
     house = contact.house
     ari = house.require_ari()
-    hotline = house.hotlines.get(contact.hotline) or next(iter(house.hotlines.values()))
+    hotline = house.hotlines.get(contact.hotline) or house.default_hotline
     legs = await standing_legs(ari, f"ag-{contact.id}-")
     lines = await standing_legs(ari, f"out-{contact.id}-")
     contact.reservation = contact.reservation or (int(legs[-1].id.rsplit("-", 2)[1]) if legs else None)

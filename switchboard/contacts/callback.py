@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,7 +29,8 @@ log = structlog.get_logger(__name__)
 
 
 async def book_callback(call: Call, contact: Contact) -> bool:
-    """Ask for number and time, and promise the call. False when the caller did not get so far; waiting goes on.
+    """Ask for number and time, and promise the call (``tell_booked`` says so). False when the caller did not get so
+    far; waiting goes on.
 
     The promise is in SQL before it is in the queue, and in the queue before the call leaves it: the place is never
     free in between.
@@ -42,15 +44,19 @@ async def book_callback(call: Call, contact: Contact) -> bool:
     if number is None or when is None:
         return False
     later_ms = next_morning_ms(house.calendar, now_ms()) if when == "later" else None
-    booked = await _promised(house, contact, number, later_ms)
-    contact.end("callback_booked", "caller")
-    house.tasks.begin(booked)
-    log.info("call-back booked", contact=booked.id, when=when)
-    await say(call, booked_prompts(call, booked))
+    contact.booking = asyncio.create_task(_promised(house, contact, number, later_ms))
+    await asyncio.shield(contact.booking)
     return True
 
 
+async def tell_booked(call: Call, contact: Contact) -> None:
+    """What was booked, and the code for dialling back in."""
+    if contact.booking is not None:
+        await say(call, booked_prompts(call, await contact.booking))
+
+
 async def _promised(house: House, contact: Contact, number: str, next_ms: int | None) -> Contact:
+    """Not given up half-way, whoever hangs up or accepts meanwhile."""
     ident = callback_id(contact.id)
     await contact.stored()
     record = await house.records.contact(contact.id)
@@ -66,6 +72,9 @@ async def _promised(house: House, contact: Contact, number: str, next_ms: int | 
     booked = await promised_contact(house, ident)
     if booked is None:
         raise LookupError(ident)
+    contact.end("callback_booked", "caller")
+    house.tasks.begin(booked)
+    log.info("call-back booked", contact=ident, later=next_ms is not None)
     return booked
 
 

@@ -71,8 +71,15 @@ class Contact:
     attempts: int = 0
     message_ms: int | None = None
     preferred: str | None = None
+    seat: str | None = None
     held: int | None = None
     """The reservation of the message seat, while a volunteer has this message."""
+    served: asyncio.Event = field(default_factory=asyncio.Event)
+    """The caller dialled back in and has talked: nothing more is to be done."""
+    declined: dict[str, int] = field(default_factory=dict)
+    """Volunteers who gave this message back, and when."""
+    requeued: bool = False
+    booking: asyncio.Task[Contact] | None = None
     keeping: asyncio.Task[Contact] | None = None
     """The message that is being kept just now."""
     orders: asyncio.Queue[str] = field(default_factory=asyncio.Queue)

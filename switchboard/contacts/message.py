@@ -1,8 +1,8 @@
 """Message mode: a caller speaks, and what was said is never lost.
 
-The recording lies in Asterisk's folder until it is kept: measured and flushed to the disk, written down in SQL with both
-digests, then moved beside the other recordings. Each step may be repeated; "saved" is said after the last one. What is
-found in the folder when its call has ended (a hang-up, a crash at any moment) goes the same way.
+The recording lies in Asterisk's folder until it is kept: measured and flushed to the disk, written down in SQL with
+both digests, then moved beside the other recordings. Each step may be repeated; "saved" is said after the last one.
+What is found in the folder when its call has ended (a hang-up, a crash at any moment) goes the same way.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-CLOSED_S, LOOK_S = 3.0, 0.1
+MOST_LOOKS, LOOK_S = 30, 0.1
 
 
 async def leave_message(call: Call, contact: Contact, why: str, *, intro: Sequence[str] = ()) -> bool:
@@ -144,9 +144,7 @@ async def keep(house: House, take: str, *, confirmed: bool) -> Contact:
     return contact
 
 
-async def store(
-    house: House, message: str, call: ContactRecord, file: Path, *, confirmed: bool
-) -> None:
+async def store(house: House, message: str, call: ContactRecord, file: Path, *, confirmed: bool) -> None:
     """The file sealed, SQL committed, the file at its place. Each step may be done again."""
     folder = house.config.data_dir / "recordings" / message
     target = folder / f"{message}.wav"
@@ -192,7 +190,7 @@ def _discard_takes(spool: Path, message: str) -> None:
 def _takes(spool: Path, message: str) -> list[Path]:
     """The tries of one message, in the order in which they were spoken."""
     found = [(message_of(file.stem), file) for file in spool.glob(f"msg-{message}-*.wav")]
-    return [file for named, file in sorted((n, f) for n, f in found if n and n[0] == message)]
+    return [file for _, file in sorted((n, f) for n, f in found if n and n[0] == message)]
 
 
 async def _call_of(house: House, message: str) -> ContactRecord:
@@ -223,12 +221,10 @@ async def _keep_what_was_said(contact: Contact, message: str) -> None:
 async def _recordings_closed(house: House, message: str) -> None:
     """Until Asterisk has closed the file, for a bounded time."""
     for file in await asyncio.to_thread(_takes, house.recordings_spool, message):
-        try:
-            async with asyncio.timeout(CLOSED_S):
-                while await _is_live(house, file.stem):
-                    await asyncio.sleep(LOOK_S)
-        except TimeoutError:
-            log.warning("a recording is still open", contact=message)
+        for _ in range(MOST_LOOKS):
+            if not await _is_live(house, file.stem):
+                break
+            await asyncio.sleep(LOOK_S)
 
 
 async def _is_live(house: House, name: str) -> bool:
@@ -275,8 +271,8 @@ async def take_in_spoken(house: House) -> None:
         call = await house.records.contact(call_of(message))
         if call is None or call[0].ended_ms is None:
             continue
-        for name in names:
-            if (named := message_of(name)) and named[0] == message:
+        for name in sorted(names):
+            if name.startswith(f"msg-{message}-"):
                 await house.fetch_recording(name)
         if kept := await take_what_was_said(house, message):
             log.info("message taken in", contact=kept.id)
@@ -310,4 +306,3 @@ async def already_left(call: Call, contact: Contact) -> bool:
     contact.end("message_left", "caller")
     await say(call, saved_prompts(call, kept))
     return True
-

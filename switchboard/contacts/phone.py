@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
@@ -24,10 +25,17 @@ from ivr.intake import announce, intake
 from ivr.prompt import say
 from ivr.recording import fetch_sides, join, recorded
 from ivr.survey import farewell, survey
-from ivr.waiting import keep_informed
-from routing.engine import Engine
 from routing.model import KnownEntry, agent_of
+from switchboard.contacts.callback import tell_booked
 from switchboard.contacts.contact import Contact, open_contact
+from switchboard.contacts.message import leave_message
+from switchboard.contacts.waiting import (
+    already_promised,
+    before_the_queue,
+    message_instead,
+    nobody_serves,
+    wait_or_choose,
+)
 from switchboard.dispatch import Accepted, Inbox
 from switchboard.times import now_ms
 
@@ -62,6 +70,10 @@ async def resume_call(call: Call, contact: Contact) -> None:
             contact.end("completed", "agent")
             await ask_survey(call, contact, hotline)
             return
+        if await already_promised(call, contact):
+            return
+        if contact.stage == "message" and await leave_message(call, contact, "found"):
+            return
         if contact.matter is None:
             contact.understood(await intake(call, hotline))
         await serve(call, contact, hotline, resumed=contact.stage == "talking")
@@ -72,18 +84,39 @@ async def serve(call: Call, contact: Contact, hotline: Hotline, *, resumed: bool
     async with AsyncExitStack() as held:
         leg = await find_leg(contact, held) if resumed else None
         resumed = leg is not None
-        leg = leg or await reach_volunteer(call, contact, held)
+        leg = leg or await wait_for_volunteer(call, contact, held)
         if leg is None:
-            contact.end("timed_out", "system")
-            await say(call, ["waited_too_long"])
             return
         ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
     contact.end("completed", ended_by)
+    await contact.house.tasks.served_by(contact)
     await ask_survey(call, contact, hotline)
 
 
-async def reach_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Line | None:
-    """Music until a volunteer has accepted and answered the phone; None when the longest wait has passed.
+async def wait_for_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Line | None:
+    """The queue and the ways out of it. None when the call has its end by one of them."""
+    instead = await before_the_queue(call, contact)
+    while instead != "done":
+        met = await reach_volunteer(call, contact, held, stay=instead == "stay")
+        if isinstance(met, Line):
+            return met
+        contact.requeued = True
+        if met == "nobody":
+            instead = await nobody_serves(call, contact)
+        elif met == "message":
+            instead = "done" if await leave_message(call, contact, "key") else "wait"
+        elif met == "booked":
+            await tell_booked(call, contact)
+            return None
+        else:
+            instead = await message_instead(call, contact, "timed_out", ["waited_too_long"])
+    return None
+
+
+async def reach_volunteer(
+    call: Call, contact: Contact, held: AsyncExitStack, *, stay: bool = False
+) -> Line | Literal["nobody", "message", "callback", "booked", "timed_out"]:
+    """Music until a volunteer has accepted and answered the phone, or the caller has chosen another way.
 
     A leg that fails puts the caller back on the same place. The line and the reservation are given to ``held``, which
     returns both at the end of the talk.
@@ -91,21 +124,43 @@ async def reach_volunteer(call: Call, contact: Contact, held: AsyncExitStack) ->
     house = contact.house
     contact.queued_ms = contact.queued_ms or now_ms()
     contact.enter("waiting")
-    async with _queued(contact) as inbox, house.waiting_room.seat(call), _informed(call, contact):
+    async with _queued(contact) as inbox, house.waiting_room.seat(call):
         try:
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:
-                    accepted = await inbox.accepted()
+                    met = await _volunteer_or_wish(call, contact, inbox, stay=stay)
+                    if not isinstance(met, Accepted):
+                        return met
                     try:
-                        leg = await _ring(contact, held)
+                        leg = await ring_volunteer(contact, held)
                     except LegFailed as failed:
-                        log.info("leg failed", contact=contact.id, agent=accepted.agent, cause=failed.cause)
-                        await _give_back(contact, inbox, accepted)
+                        log.info("leg failed", contact=contact.id, agent=met.agent, cause=failed.cause)
+                        await _give_back(contact, inbox, met)
                         continue
-                    held.push_async_callback(_finish, contact, accepted.reservation)
+                    held.push_async_callback(_finish, contact, met.reservation)
                     return leg
         except TimeoutError:
-            return None
+            return "timed_out"
+
+
+async def _volunteer_or_wish(
+    call: Call, contact: Contact, inbox: Inbox, *, stay: bool
+) -> Accepted | Literal["nobody", "message", "callback", "booked"]:
+    """Whichever comes first. A call-back that is being booked is booked, also when a volunteer accepts meanwhile."""
+    wish = asyncio.create_task(wait_or_choose(call, contact, stay=stay), name=f"waiting {contact.id}")
+    volunteer = asyncio.create_task(inbox.accepted())
+    try:
+        await asyncio.wait({wish, volunteer}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (wish, volunteer):
+            task.cancel()
+        await asyncio.gather(wish, volunteer, return_exceptions=True)
+        if contact.booking:
+            await asyncio.shield(contact.booking)
+    if contact.booking:
+        inbox.served = False
+        return "booked"
+    return wish.result() if not wish.cancelled() and not inbox.served else volunteer.result()
 
 
 async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None:
@@ -114,7 +169,7 @@ async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None
     await contact.house.engine.give_back(accepted.reservation, reason="no_answer", seat_to="paused")
 
 
-async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
+async def ring_volunteer(contact: Contact, held: AsyncExitStack) -> Line:
     """Ring the volunteer's phone; each try has a channel id of its own."""
     house = contact.house
     desk = house.desks.at(contact.agent or "")
@@ -162,7 +217,8 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
     with house.dispatch.inbox(contact) as inbox:
         contact.note("queued", entry=contact.id)
         try:  # a hang-up while entering counts too: the engine may have let the entry in already
-            pending = await house.engine.enter(house.entry_of(contact))
+            revive_ms = await house.engine.now_ms() if contact.requeued else 0
+            pending = await house.engine.enter(house.entry_of(contact), revive_ms=revive_ms)
             if pending:
                 contact.reserved(pending.id, agent_of(pending.seat))
             yield inbox
@@ -170,7 +226,7 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
             await asyncio.shield(_leave_queue(contact, "caller_left"))
             raise
         if not inbox.served:
-            await _leave_queue(contact, "timed_out")
+            await _leave_queue(contact, contact.end_reason or "exited")
 
 
 async def _leave_queue(contact: Contact, reason: str) -> None:
@@ -178,28 +234,6 @@ async def _leave_queue(contact: Contact, reason: str) -> None:
     engine = contact.house.engine
     if not await engine.abandon(contact.id, reason=reason) and contact.reservation:
         await engine.finish(contact.reservation, wrap_up_ms=0)
-
-
-@asynccontextmanager
-async def _informed(call: Call, contact: Contact) -> AsyncIterator[None]:
-    task = asyncio.create_task(_inform(call, contact), name=f"inform {contact.id}")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _inform(call: Call, contact: Contact) -> None:
-    engine: Engine = contact.house.engine
-
-    async def ahead() -> int | None:
-        place = await engine.place(contact.id)
-        return place.ahead if place else None
-
-    if not contact.house.live.staffed(contact.matter, contact.language):
-        await say(call, ["nobody_on_duty"])
-    await keep_informed(call, ahead)
 
 
 async def _finish(contact: Contact, reservation: int) -> None:
@@ -252,7 +286,7 @@ async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) ->
         async with asyncio.timeout(RELOAD_S):
             while True:
                 try:
-                    leg = await _ring(contact, legs)
+                    leg = await ring_volunteer(contact, legs)
                 except LegFailed:
                     await asyncio.sleep(RING_AGAIN_S)
                     continue

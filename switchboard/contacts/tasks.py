@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -139,7 +138,7 @@ def _adopt_seats(contact: Contact, record: ContactRecord, entries: dict[str, Liv
     if own and own.state == "connected" and own.reservation and own.seat:
         contact.agent = agent_of(own.seat)
         if contact.medium == "message":
-            contact.held = own.reservation
+            contact.held, contact.seat = own.reservation, own.seat
         else:
             contact.reservation = own.reservation
             if contact.stage == "waiting":  # accepted, and we died before anything was dialled
@@ -173,5 +172,3 @@ def _state(contact: Contact) -> str:
     if contact.talked:
         return "answered"
     return "calling" if contact.stage == "calling" else "assigned"
-
-

@@ -6,18 +6,28 @@ rings for ever.
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Literal
 
+import structlog
+
 from ivr.call import Call
+from ivr.errors import AriError
 from ivr.prompt import ask, say
-from ivr.waiting import Band, Offers
-from switchboard.contacts.callback import book_callback
+from ivr.waiting import Band, Offers, Wish, wait_in_line
+from routing.errors import RoutingError
+from switchboard.contacts.callback import already_booked, book_callback, tell_booked
 from switchboard.contacts.contact import Contact
-from switchboard.contacts.message import leave_message
+from switchboard.contacts.message import already_left, leave_message
+
+log = structlog.get_logger(__name__)
 
 PATIENCE_MS = 3_000
+AGAIN_S = 1.0
 
-Instead = Literal["wait", "done"]
+Instead = Literal["wait", "stay", "done"]
+"""Wait in the queue, wait although nobody is on duty, or the call has its end."""
 
 
 class Place:
@@ -27,7 +37,10 @@ class Place:
         self._contact = contact
 
     async def ahead(self) -> int | None:
-        place = await self._contact.house.engine.place(self._contact.id)
+        try:
+            place = await self._contact.house.engine.place(self._contact.id)
+        except RoutingError:
+            return None
         return place.ahead if place else None
 
     async def band(self) -> Band | None:
@@ -36,6 +49,26 @@ class Place:
 
     async def served(self) -> bool:
         return await self._contact.house.on_duty(self._contact)
+
+
+async def wait_or_choose(call: Call, contact: Contact, *, stay: bool) -> Wish | Literal["booked"]:
+    """What a waiting caller hears, until another way is chosen; runs beside the queue, for as long as it takes."""
+    while True:
+        try:
+            wish = await wait_in_line(call, Place(contact), offers_of(contact), stay=stay)
+            if wish != "callback":
+                return wish
+            if await book_callback(call, contact):
+                return "booked"
+            await say(call, ["wait_go_on"])
+        except AriError as error:  # who cannot be told anything just now still waits
+            log.warning("nothing said to a waiting caller", contact=contact.id, error=error.code)
+            await asyncio.sleep(AGAIN_S)
+
+
+async def already_promised(call: Call, contact: Contact) -> bool:
+    """After a restart: what the caller chose is in SQL, so the call has its end."""
+    return await already_left(call, contact) or await already_booked(call, contact)
 
 
 def overload_level(contact: Contact) -> str:
@@ -70,15 +103,16 @@ async def nobody_serves(call: Call, contact: Contact) -> Instead:
     choices = "nobody_choices" if callback else "nobody_choice_message"
     key = await ask(call, ["nobody_serves", choices], first_key_ms=PATIENCE_MS)
     if key == "0":
-        return "wait"
+        return "stay"
     if key == "1" and callback and await book_callback(call, contact):
+        await tell_booked(call, contact)
         return "done"
     return await message_instead(call, contact, "nobody")
 
 
-async def message_instead(call: Call, contact: Contact, why: str) -> Instead:
+async def message_instead(call: Call, contact: Contact, why: str, intro: Sequence[str] = ()) -> Instead:
     """Message mode as the way out: the call ends with it, whether or not anything was said."""
-    if not await leave_message(call, contact, why):
+    if not await leave_message(call, contact, why, intro=intro):
         contact.end("timed_out" if why == "timed_out" else "no_agent", "system")
         await say(call, ["goodbye"])
     return "done"

@@ -44,6 +44,11 @@ class WebHouse(Protocol):
     def board(self) -> LiveBoard: ...
 
     @property
+    def recordings_dir(self) -> Path:
+        """Where the recordings lie that records name."""
+        ...
+
+    @property
     def web(self) -> WebSettings: ...
 
     async def health(self) -> Mapping[str, Health]:
