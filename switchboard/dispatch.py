@@ -34,6 +34,7 @@ class Inbox:
         self._contact = contact
         self._accepted: asyncio.Queue[Accepted] = asyncio.Queue()
         self.served = False
+        self._taken = 0
 
     def met(self, reservation: Reservation) -> None:
         """The entry has met a seat at once, or had before this process knew it."""
@@ -44,6 +45,9 @@ class Inbox:
             self._contact.reserved(reservation.id, agent)
 
     def _take(self, reservation: int, seat: str) -> None:
+        if reservation == self._taken:
+            return  # told by the engine's answer and by its stream
+        self._taken = reservation
         agent = agent_of(seat)
         self._contact.agent, self._contact.reservation, self._contact.seat = agent, reservation, seat
         self._accepted.put_nowait(Accepted(reservation, agent))

@@ -41,11 +41,11 @@ DECLINED_MS = 3_600_000
 
 async def serve_message(contact: Contact) -> None:
     """From the promise to the answer: on a volunteer's desk, called on a click, closed."""
-    async with open_task(contact):
+    async with open_task(contact) as inbox:
         await go_on_talking(contact)
         while contact.end_reason is None:
             await until_due(contact)
-            if contact.held is None and not await given_to_volunteer(contact):
+            if contact.held is None and not await given_to_volunteer(contact, inbox):
                 break
             await work_on(contact)
         if contact.end_reason is not None:
@@ -54,11 +54,11 @@ async def serve_message(contact: Contact) -> None:
 
 async def serve_callback(contact: Contact) -> None:
     """From the promise to the talk: in the queue at the old place, called when a volunteer has accepted."""
-    async with open_task(contact):
+    async with open_task(contact) as inbox:
         await go_on_talking(contact)
         while contact.end_reason is None:
             await until_due(contact)
-            if not await accepted_by_volunteer(contact):
+            if not await accepted_by_volunteer(contact, inbox):
                 break
             outcome = await answer(contact, contact.house.entry_of(contact), "callback_here")
             conclude(contact, outcome)
@@ -80,54 +80,40 @@ def served(contact: Contact) -> bool:
     return contact.end_reason is not None
 
 
-@asynccontextmanager
-async def in_line(contact: Contact, entry: Entry) -> AsyncIterator[Inbox]:
-    """In the queue, also when the id was there before; whoever leaves without a volunteer leaves it."""
+async def _next_volunteer(contact: Contact, inbox: Inbox, entry: Entry) -> bool:
+    """In the queue until a volunteer has it. False when it was served otherwise; it is out of the queue then."""
     engine = contact.house.engine
-    with contact.house.dispatch.inbox(contact) as inbox:
-        try:
-            pending = await engine.enter(entry, revive_ms=await engine.now_ms())
-            if pending:
-                inbox.met(pending)
-            yield inbox
-        except BaseException:
-            if not contact.house.stopping:
-                await asyncio.shield(engine.abandon(contact.id, reason="exited"))
-            raise
-        if not inbox.served:
-            await engine.abandon(contact.id, reason="exited")
-
-
-async def _next_volunteer(contact: Contact, entry: Entry) -> bool:
-    """True when a volunteer has it; False when it was served otherwise."""
-    async with in_line(contact, entry) as inbox:
-        volunteer = asyncio.create_task(inbox.accepted())
-        otherwise = asyncio.create_task(contact.served.wait())
-        try:
-            await asyncio.wait({volunteer, otherwise}, return_when=asyncio.FIRST_COMPLETED)
-            return volunteer.done() and not served(contact)
-        finally:
-            for task in (volunteer, otherwise):
-                task.cancel()
-            await asyncio.gather(volunteer, otherwise, return_exceptions=True)
-
-
-async def accepted_by_volunteer(contact: Contact) -> bool:
-    contact.show()
-    if await _next_volunteer(contact, contact.house.entry_of(contact)):
-        return True
-    if contact.reservation:
-        await contact.house.engine.finish(contact.reservation, wrap_up_ms=0)
+    inbox.served = False
+    pending = await engine.enter(entry, revive_ms=await engine.now_ms())
+    if pending:
+        inbox.met(pending)
+    volunteer = asyncio.create_task(inbox.accepted())
+    otherwise = asyncio.create_task(contact.served.wait())
+    try:
+        await asyncio.wait({volunteer, otherwise}, return_when=asyncio.FIRST_COMPLETED)
+        if not served(contact):
+            return True
+    finally:
+        for task in (volunteer, otherwise):
+            task.cancel()
+        await asyncio.gather(volunteer, otherwise, return_exceptions=True)
+    if not await engine.abandon(contact.id, reason="served") and contact.reservation:
+        await engine.finish(contact.reservation, wrap_up_ms=0)
     return False
+
+
+async def accepted_by_volunteer(contact: Contact, inbox: Inbox) -> bool:
+    contact.show()
+    return await _next_volunteer(contact, inbox, contact.house.entry_of(contact))
 
 
 # ---- messages on desks
 
 
-async def given_to_volunteer(contact: Contact) -> bool:
+async def given_to_volunteer(contact: Contact, inbox: Inbox) -> bool:
     """Wait for a message seat. One who gave this message back gets it again only when nobody else is there."""
     house = contact.house
-    while await _next_volunteer(contact, house.message_entry_of(contact)):
+    while await _next_volunteer(contact, inbox, house.message_entry_of(contact)):
         reservation, agent = contact.reservation, contact.agent
         contact.reservation = None
         if reservation is None or agent is None:
@@ -138,8 +124,6 @@ async def given_to_volunteer(contact: Contact) -> bool:
             continue
         contact.assigned(reservation, agent)
         return True
-    if contact.reservation:
-        await house.engine.finish(contact.reservation, wrap_up_ms=0)
     return False
 
 

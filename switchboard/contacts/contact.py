@@ -19,6 +19,7 @@ from ivr.errors import CallerLeft
 from ivr.intake import Intake
 
 if TYPE_CHECKING:
+    from switchboard.dispatch import Inbox
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
     from switchboard.rules import Rules
@@ -339,8 +340,8 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
 
 
 @asynccontextmanager
-async def open_task(contact: Contact) -> AsyncIterator[Contact]:
-    """A message or call-back that was promised: closed only when it has an end.
+async def open_task(contact: Contact) -> AsyncIterator[Inbox]:
+    """A message or call-back that was promised: closed only when it has an end. Gives what the queue says of it.
 
     Whatever goes wrong in between, it stays open in SQL and is begun again: what was promised is never closed by a
     fault of ours.
@@ -348,7 +349,8 @@ async def open_task(contact: Contact) -> AsyncIterator[Contact]:
     live = contact.house.live
     live.contact_opened(contact)
     try:
-        yield contact
+        with contact.house.dispatch.inbox(contact) as inbox:
+            yield inbox
         if contact.end_reason is not None:
             await asyncio.shield(contact.close())
     finally:

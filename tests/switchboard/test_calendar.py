@@ -65,13 +65,19 @@ def test_the_due_day_is_right_for_every_day_of_2025_and_2026() -> None:
         noon = dt.datetime(day.year, day.month, day.day, 12, tzinfo=calendar.zone)
         due_ms = calendar.due_ms(int(noon.timestamp()) * 1000)
         assert calendar.local(due_ms).date() == due
-        assert calendar.local(due_ms + 1) == dt.datetime(due.year, due.month, due.day, tzinfo=calendar.zone) + DAY
+        assert (
+            calendar.local(due_ms + 1)
+            == dt.datetime(due.year, due.month, due.day, tzinfo=calendar.zone) + DAY
+        )
 
 
 @pytest.mark.parametrize(
     ("came", "due"),
     [
-        ("2025-01-24T23:59:59", "2025-02-05"),  # Friday; Sunday 26 is worked, 27 too, then the Spring Festival
+        (
+            "2025-01-24T23:59:59",
+            "2025-02-05",
+        ),  # Friday; Sunday 26 is worked, 27 too, then the Spring Festival
         ("2025-09-26T09:00:00", "2025-09-30"),  # Friday; Sunday 28 is worked
         ("2026-02-13T00:00:00", "2026-02-25"),  # Friday; Saturday 14 is worked, then nine days off
         ("2026-09-30T17:30:00", "2026-10-10"),  # the third working day is a Saturday
