@@ -16,6 +16,7 @@ from routing.policy_file import (
     Language,
     Matter,
     Named,
+    OverloadRules,
     PolicyFile,
     Priority,
     Ring,
@@ -127,6 +128,11 @@ class Policy:
     def message_seats(self) -> int:
         """How many messages a volunteer holds at a time."""
         return self._file.messages.seats
+
+    @property
+    def overload(self) -> OverloadRules:
+        """When the overload steps begin and end."""
+        return self._file.overload
 
     @property
     def default_matter(self) -> Matter:
@@ -317,6 +323,8 @@ class Policy:
         families = dict.fromkeys(
             self._matters[matter].family for matter in levels if matter in volunteer.skills
         )
+        # Few speak it, and whoever comes free is wanted by many others.
+        rare_ms = weights.rare_language_s * 1000 if language != self.default_language.id else 0
         for ring in rings:
             near_ms = weights.district_s * 1000 if "district" in ring.fields else 0
             if "district" in ring.fields and not volunteer.district:
@@ -329,7 +337,7 @@ class Policy:
                 wanted = [("", "", 0)]
             for matter, family, gain_ms in wanted:
                 klass = _class(ring, volunteer.role, matter, family, language, volunteer.district)
-                bonus_ms = gain_ms + near_ms - ring.penalty_s * 1000
+                bonus_ms = gain_ms + near_ms + rare_ms - ring.penalty_s * 1000
                 yield Subscription(klass, bonus_ms, cost_ms - gain_ms - near_ms)
 
 

@@ -82,6 +82,7 @@ class Weights:
     district_s: Seconds
     matter_cost_s: Seconds
     language_cost_s: Seconds
+    rare_language_s: Seconds = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,30 @@ class General:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A step of the overload begins when the wait is above ``above_s`` and ends when it is below ``below_s``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+
+    above_s: Seconds
+    below_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class OverloadRules:
+    """When backup volunteers are called in, the call-back is offered, message mode begins; see
+    ``routing.overload``."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _FORBID
+
+    backup: Mark = Mark(30, 10)
+    callback: Mark = Mark(60, 25)
+    message: Mark = Mark(900, 420)
+    rise_s: Seconds = 10
+    fall_s: Seconds = 120
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyFile:
     """A whole, valid policy file."""
 
@@ -139,6 +164,7 @@ class PolicyFile:
     matters: tuple[Matter, ...]
     messages: Messages = Messages()
     rating: Rating = Rating()
+    overload: OverloadRules = OverloadRules()
 
 
 def check_policy(text: str) -> list[str]:
@@ -177,7 +203,7 @@ def read_policy_file(path: Path = DEFAULT_FILE) -> PolicyFile:
 def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
     """Check what was read from TOML. Raises PolicyError naming every fault."""
     problems: list[str] = []
-    single = ("weights", "messages", "rating")
+    single = ("weights", "messages", "rating", "overload")
     tables = ("rings", "languages", "priorities", "roles", "families", "matters")
     settings = [setting.name for setting in fields(General)]
     problems += [f"{key}: is not known" for key in raw if key not in (*tables, *single, *settings)]
@@ -185,6 +211,7 @@ def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
     weights = _one(Weights, raw.get("weights", {}), "weights", problems)
     messages = _one(Messages, raw.get("messages", {}), "messages", problems)
     rating = _one(Rating, raw.get("rating", {}), "rating", problems)
+    overload = _one(OverloadRules, raw.get("overload", {}), "overload", problems)
     rings = _many(Ring, raw, "rings", problems)
     languages = _many(Language, raw, "languages", problems)
     priorities = _many(Priority, raw, "priorities", problems)
@@ -196,10 +223,11 @@ def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
     problems += _check_rings(rings, languages, names)
     problems += _check_messages(messages, rings, names)
     problems += _check_references(general, languages, priorities, matters, names)
-    if problems or general is None or weights is None or messages is None or rating is None:
+    problems += _check_overload(overload)
+    if problems or not (general and weights and messages and rating and overload):
         raise PolicyError(source, problems)
     return PolicyFile(
-        general, weights, rings, languages, priorities, roles, families, matters, messages, rating
+        general, weights, rings, languages, priorities, roles, families, matters, messages, rating, overload
     )
 
 
@@ -289,6 +317,17 @@ def _check_messages(
     opened = [messages.after_s.get(ring.id, ring.after_s) for ring in rings]
     if opened != sorted(opened) or (opened and opened[0] != 0):
         yield "messages.after_s: the rings do not open one after the other from 0 s on"
+
+
+def _check_overload(rules: OverloadRules | None) -> Iterable[str]:
+    if rules is None:
+        return
+    marks = {"backup": rules.backup, "callback": rules.callback, "message": rules.message}
+    for name, mark in marks.items():
+        if mark.below_s >= mark.above_s:
+            yield f"overload.{name}: below_s must be smaller than above_s, or the step would flutter"
+    if not rules.backup.above_s <= rules.callback.above_s <= rules.message.above_s:
+        yield "overload: the steps must begin in the order backup, callback, message"
 
 
 def _check_references(

@@ -1,4 +1,4 @@
-"""The command line: ``switchboard serve``, ``run``, ``demo-call``, ``check-config``."""
+"""The command line: ``switchboard serve``, ``run``, ``demo-call``, ``check-config``, ``rules``."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from switchboard.commands import rules
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The 12348 switchboard."
 )
+app.add_typer(rules.app, name="rules")
 out = Console()
 
 
@@ -128,6 +130,7 @@ def _show_addresses(config: Config) -> None:
     table.add_row("志愿者工作台 volunteer desk", f"{base}/desk")
     table.add_row("排队看板 queue board", f"{base}/board")
     table.add_row("大屏 wall", f"{base}/board?wall")
+    table.add_row("系统管理 administration", f"{base}/admin")
     table.add_row("首页与状态 home and health", f"{base}/")
     if config.https_port:
         table.add_row("其他电脑 from other machines", f"https://<address>:{config.https_port}/")

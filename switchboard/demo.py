@@ -66,10 +66,11 @@ VOLUNTEERS = (
     DemoVolunteer("v106", "冯雪", "legal_aid_worker", ("zh",), {"legal_aid": 4}, True),
 )
 SUPERVISOR = "s001"
+ADMINISTRATOR = "a001"
 
 
 async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
-    """Volunteers and a supervisor with passwords made for this data folder. Returns them by sign-in name."""
+    """Volunteers, a supervisor and an administrator with passwords made for this data folder. Returns them by sign-in name."""
     file = data_dir / "demo-sign-ins.json"
     passwords: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     for volunteer in VOLUNTEERS:
@@ -86,6 +87,7 @@ async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
         if not volunteer.simulated:
             await _account(records, passwords, volunteer.id, "volunteer", volunteer.id)
     await _account(records, passwords, SUPERVISOR, "supervisor", None)
+    await _account(records, passwords, ADMINISTRATOR, "administrator", None)
     file.touch(0o600)
     file.write_text(json.dumps(passwords))
     return passwords

@@ -30,9 +30,12 @@
         ├── NotFound            not_found      404  also said for what this account may not see
         ├── NotAllowed          not_allowed    405
         ├── Conflict            conflict       409  what was asked does not fit what has happened meanwhile
+        │   ├── Moved           version_moved
+        │   └── NoEarlier       nothing_earlier
         ├── TooLarge            too_large      413
         ├── NotJson             not_json       415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
+        │   └── NotPublishable  rules_invalid       carries the problems of the text
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -190,7 +193,10 @@ class UnknownAgent(PeopleError):
 
 
 class WebError(SwitchboardError):
-    """An answer other than 2xx. ``fields`` names what was wrong with the input, never its values."""
+    """An answer other than 2xx. ``fields`` names what was wrong with the input, never its values.
+
+    ``problems`` has one line for each mistake in a text that somebody wrote for us.
+    """
 
     status: ClassVar[int] = 500
     code = "internal"
@@ -198,10 +204,16 @@ class WebError(SwitchboardError):
     en = "An internal error; it has been logged."
 
     def __init__(
-        self, detail: str = "", *, fields: tuple[str, ...] = (), retry_after_s: int | None = None
+        self,
+        detail: str = "",
+        *,
+        fields: tuple[str, ...] = (),
+        problems: tuple[str, ...] = (),
+        retry_after_s: int | None = None,
     ) -> None:
         super().__init__(detail)
         self.fields = fields
+        self.problems = problems
         self.retry_after_s = retry_after_s
 
 
@@ -261,6 +273,18 @@ class Conflict(WebError):
     en = "Things have changed meanwhile; reload and try again."
 
 
+class Moved(Conflict):
+    code = "version_moved"
+    zh = VersionMoved.zh
+    en = VersionMoved.en
+
+
+class NoEarlier(Conflict):
+    code = "nothing_earlier"
+    zh = NothingEarlier.zh
+    en = NothingEarlier.en
+
+
 class TooLarge(WebError):
     status = 413
     code = "too_large"
@@ -280,6 +304,12 @@ class InvalidInput(WebError):
     code = "invalid_input"
     zh = "填写的内容有误，请检查。"
     en = "Some fields are not valid."
+
+
+class NotPublishable(InvalidInput):
+    code = "rules_invalid"
+    zh = RulesInvalid.zh
+    en = RulesInvalid.en
 
 
 class TooManyTries(WebError):

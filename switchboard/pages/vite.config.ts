@@ -33,6 +33,7 @@ export default defineConfig({
         'sign-in': here('sign-in/index.html'),
         desk: here('desk/index.html'),
         board: here('board/index.html'),
+        admin: here('admin/index.html'),
       },
     },
   },

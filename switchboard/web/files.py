@@ -12,7 +12,7 @@ from switchboard.web.security import message_page
 
 routes = Routes()
 
-PAGES = {"/": "home", "/sign-in": "sign-in", "/desk": "desk", "/board": "board"}
+PAGES = {"/": "home", "/sign-in": "sign-in", "/desk": "desk", "/board": "board", "/admin": "admin"}
 
 
 def _page(name: str) -> Handler:

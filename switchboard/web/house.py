@@ -10,6 +10,7 @@ from typing import Protocol
 from aiohttp import web
 
 from switchboard.records import Records
+from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -50,6 +51,9 @@ class WebHouse(Protocol):
 
     @property
     def web(self) -> WebSettings: ...
+
+    @property
+    def rule_book(self) -> RuleBook: ...
 
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""

@@ -21,6 +21,7 @@ _ERROR = {
         "zh": {"type": "string"},
         "en": {"type": "string"},
         "fields": {"type": "array", "items": {"type": "string"}},
+        "problems": {"type": "array", "items": {"type": "string"}},
     },
 }
 

@@ -26,12 +26,16 @@ from switchboard.web.state import HOUSE, LOCAL_ADMIN
 ANYBODY: frozenset[Role] | None = None
 SIGNED_IN: frozenset[Role] = frozenset({"volunteer", "supervisor", "administrator"})
 SUPERVISORS: frozenset[Role] = frozenset({"supervisor", "administrator"})
+ADMINISTRATORS: frozenset[Role] = frozenset({"administrator"})
 VOLUNTEERS: frozenset[Role] = frozenset({"volunteer"})
 
 LOCAL = Account("local", "administrator")
 """Who reaches us by the control socket: the file's permissions have let them in."""
 
 MOST_BODY = 64 * 1024
+MOST_BODY_OF_ANY = 256 * 1024
+"""A text of 64 KB, written as JSON with its escapes, fits."""
+
 BODY_S = 10.0
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -78,6 +82,7 @@ class Route:
     answer: type[BaseModel] | None = None
     status: int = 200
     parts: Mapping[str, str] = field(default_factory=dict)
+    most_body: int = MOST_BODY
 
     @property
     def aiohttp_path(self) -> str:
@@ -104,15 +109,28 @@ class Routes:
         answer: type[BaseModel] | None = None,
         status: int = 200,
         parts: Mapping[str, str] | None = None,
+        most_body: int = MOST_BODY,
     ) -> Callable[[Handler], Handler]:
-        """``roles``: who may, None for anybody. ``parts``: the pattern of each part of the path.
+        """``roles``: who may, None for anybody. ``parts``: the pattern of each part of the path. ``most_body``: bytes,
+        at most ``MOST_BODY_OF_ANY``.
 
         Query and body are validated by their models; unknown names are refused by the models themselves.
         """
 
         def register(handler: Handler) -> Handler:
             made = Route(
-                method, path, handler, roles, summary, kind, query, body, answer, status, parts or {}
+                method,
+                path,
+                handler,
+                roles,
+                summary,
+                kind,
+                query,
+                body,
+                answer,
+                status,
+                parts or {},
+                most_body,
             )
             self.all.append(made)
             return handler
@@ -137,7 +155,7 @@ class Served:
         if route.roles is not None:
             _check_role(route, who)
         query = _read_query(request, route.query)
-        body = await _read_body(request, route.body) if route.body else None
+        body = await _read_body(request, route.body, route.most_body) if route.body else None
         call = Call(request, request.app[HOUSE], who, query, body)
         if route.kind == "socket":
             with metrics.SOCKETS.labels(route.path).track_inprogress():
@@ -173,16 +191,18 @@ def _read_query(request: web.Request, model: type[Model] | None) -> Model | None
     return _validated(lambda: model.model_validate_strings(dict(given)))
 
 
-async def _read_body(request: web.Request, model: type[Model]) -> Model:
+async def _read_body(request: web.Request, model: type[Model], most: int) -> Model:
     if request.content_type != "application/json":
         raise NotJson
-    if (request.content_length or 0) > MOST_BODY:
+    if (request.content_length or 0) > most:
         raise TooLarge
     try:
         async with asyncio.timeout(BODY_S):
             text = await request.read()
     except TimeoutError:
         raise BadRequest from None
+    if len(text) > most:
+        raise TooLarge
     return _validated(lambda: model.model_validate_json(text))
 
 

@@ -127,6 +127,8 @@ def error_answer(request: web.Request, error: WebError) -> web.Response:
     body: dict[str, object] = {"code": error.code, "zh": error.zh, "en": error.en}
     if error.fields:
         body["fields"] = list(error.fields)
+    if error.problems:
+        body["problems"] = list(error.problems)
     text = json.dumps(body, ensure_ascii=False)
     return web.Response(status=error.status, text=text, content_type="application/json", headers=headers)
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from switchboard.web import api, files, sockets
+from switchboard.web import api, files, rules, sockets
 from switchboard.web.house import WebHouse
-from switchboard.web.routes import MOST_BODY
+from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
 from switchboard.web.sessions import CookieStorage, SignInDesk, keep_session
 from switchboard.web.sip_relay import SipLines
-from switchboard.web.state import CLIENT, COOKIES, GOING, HOUSE, LOCAL_ADMIN, SIGN_IN_DESK, SIP_LINES
+from switchboard.web.state import CLIENT, COOKIES, GOING, HOUSE, LOCAL_ADMIN, ROUTES, SIGN_IN_DESK, SIP_LINES
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
@@ -22,7 +22,9 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     On the control socket everybody is an administrator named ``local``: the permissions of its file decide who may
     connect, so it must never be bound to anything else than a unix socket of mode 0600.
     """
-    app = web.Application(middlewares=[tell_errors, keep_session, check_origin], client_max_size=MOST_BODY)
+    app = web.Application(
+        middlewares=[tell_errors, keep_session, check_origin], client_max_size=MOST_BODY_OF_ANY
+    )
     app[HOUSE] = house
     app[LOCAL_ADMIN] = local_admin
     app[COOKIES] = CookieStorage(house.web.secret, https_in_front=house.web.https_in_front)
@@ -32,8 +34,10 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app.cleanup_ctx.append(_client)
     app.on_shutdown.append(_say_goodbye)
     app.on_response_prepare.append(put_headers)
-    for routes in (api.routes, sockets.routes, files.routes):
+    app[ROUTES] = []
+    for routes in (api.routes, rules.routes, sockets.routes, files.routes):
         routes.install(app)
+        app[ROUTES] += routes.all
     return app
 
 

@@ -10,6 +10,7 @@ from aiohttp_session import Session
 
 if TYPE_CHECKING:
     from switchboard.web.house import WebHouse
+    from switchboard.web.routes import Route
     from switchboard.web.sessions import CookieStorage, SignInDesk
     from switchboard.web.sip_relay import SipLines
 
@@ -18,6 +19,9 @@ LOCAL_ADMIN = web.AppKey("local_admin", bool)
 COOKIES: web.AppKey[CookieStorage] = web.AppKey("cookies")
 SESSION = web.RequestKey("session", Session)
 """Only where the request begins or ends one."""
+
+ROUTES: web.AppKey[list[Route]] = web.AppKey("routes")
+"""Every route of the application, for its description."""
 
 SIGN_IN_DESK: web.AppKey[SignInDesk] = web.AppKey("sign_in_desk")
 SIP_LINES: web.AppKey[SipLines] = web.AppKey("sip_lines")

@@ -32,6 +32,7 @@ from tests.support.prompts import MENU, write_tones
 
 PASSWORD = "only-for-tests-12348"
 SUPERVISOR = "s900"
+ADMINISTRATOR = "a900"
 START_S = 90.0  # the first start of all fetches Asterisk
 STOP_S = 20.0
 _LAWYER = {"law_inquiry": 3, "labour": 4, "marriage_family": 3, "housing_land": 3, "debt": 3, "contract": 3}
@@ -190,6 +191,7 @@ class Switchboard:
                 )
                 await records.create_account(name, password, "volunteer", name)
             await records.create_account(SUPERVISOR, PASSWORD, "supervisor", None)
+            await records.create_account(ADMINISTRATOR, PASSWORD, "administrator", None)
 
     # ---- asking
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from switchboard.config import load_config
 from switchboard.records import Records, Role
+from switchboard.rules import RuleBook, read_seeds
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
 from switchboard.web.server import make_app
@@ -31,6 +33,7 @@ class SmallHouse:
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
+        self.rule_book = RuleBook(records, read_seeds(load_config()))
 
     async def health(self) -> Mapping[str, Health]:
         return self.parts

@@ -226,4 +226,5 @@ def test_what_may_be_left_out_gets_its_default() -> None:
         "caller": None,
         "channel": None,
         "demo": False,
+        "rules": None,
     }

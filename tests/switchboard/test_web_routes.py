@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from switchboard.errors import RecordsAway
-from switchboard.web import api, files, sockets
+from switchboard.web import api, files, rules, sockets
 from switchboard.web.routes import Route, Served
 from tests.support.web import Client, SmallHouse, client_of, sign_in
 
-ROUTES = [*api.routes.all, *sockets.routes.all, *files.routes.all]
+ROUTES = [*api.routes.all, *rules.routes.all, *sockets.routes.all, *files.routes.all]
 ROLES = (None, "volunteer", "supervisor", "administrator")
 NAMES = {"volunteer": "v001", "supervisor": "sun", "administrator": "root"}
 
@@ -23,6 +23,14 @@ ALLOWED = {
     "GET /api/agents": {"supervisor", "administrator"},
     "GET /api/policy/matters": {"volunteer", "supervisor", "administrator"},
     "POST /api/demo/calls": {"supervisor", "administrator"},
+    "GET /api/rules": {"administrator"},
+    "GET /api/rules/{kind}/{name}": {"administrator"},
+    "GET /api/rules/{kind}/{name}/versions/{number}": {"administrator"},
+    "POST /api/rules/{kind}/{name}/check": {"administrator"},
+    "POST /api/rules/{kind}/{name}/difference": {"administrator"},
+    "POST /api/rules/{kind}/{name}/drafts": {"administrator"},
+    "POST /api/rules/{kind}/{name}/publish": {"administrator"},
+    "POST /api/rules/{kind}/{name}/roll-back": {"administrator"},
     "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
     "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
     "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
@@ -32,6 +40,7 @@ ALLOWED = {
     "GET /": {None, "volunteer", "supervisor", "administrator"},
     "GET /sign-in": {None, "volunteer", "supervisor", "administrator"},
     "GET /desk": {None, "volunteer", "supervisor", "administrator"},
+    "GET /admin": {None, "volunteer", "supervisor", "administrator"},
     "GET /board": {None, "volunteer", "supervisor", "administrator"},
     "GET /static/{path}": {None, "volunteer", "supervisor", "administrator"},
 }
@@ -60,6 +69,7 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
         if name_of(route) == "DELETE /api/session":
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
+        path = path.format(kind="hotline", name="12348", number=1)
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
             refused = answer.status in (401, 403)

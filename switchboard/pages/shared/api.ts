@@ -18,6 +18,8 @@ export class ApiError extends Error {
     readonly status: number,
     readonly code: string,
     readonly words: Words,
+    /** One line for each mistake in a text that was sent. */
+    readonly problems: readonly string[] = [],
   ) {
     super(code)
   }
@@ -46,9 +48,9 @@ export async function request<T>(method: string, path: string, body?: object): P
   }
   const data: unknown = await answer.json().catch(() => null)
   if (answer.ok) return data as T
-  const told = data as Partial<Words & { code: string }> | null
+  const told = data as Partial<Words & { code: string; problems: string[] }> | null
   const words = told?.zh && told.en ? { zh: told.zh, en: told.en } : ODD
-  throw new ApiError(answer.status, told?.code ?? String(answer.status), words)
+  throw new ApiError(answer.status, told?.code ?? String(answer.status), words, told?.problems ?? [])
 }
 
 export const signIn = (name: string, password: string): Promise<Who> =>
@@ -71,7 +73,7 @@ export async function signOut(): Promise<void> {
 
 /** The page somebody of this role works on. */
 export function workplace(role: Role): string {
-  return role === 'volunteer' ? '/desk' : '/board'
+  return role === 'volunteer' ? '/desk' : role === 'administrator' ? '/admin' : '/board'
 }
 
 /** To the sign-in page, and back here afterwards. */

@@ -1,3 +1,4 @@
+import { enAdmin } from './en-admin'
 import { enBoard } from './en-board'
 import { enDesk } from './en-desk'
 import type { zh } from './zh'
@@ -117,6 +118,8 @@ export const en: typeof zh = {
     boardText: "Queues, volunteers and today's figures, live.",
     wall: 'Wall mode',
     wallText: 'Large figures on dark, for the duty-room screen.',
+    admin: 'Administration',
+    adminText: 'Hotlines, routing policy, calendar and prompts.',
     open: 'Open',
     health: 'System health',
     healthAll: 'All services are working',
@@ -138,7 +141,9 @@ export const en: typeof zh = {
     records: 'Database',
     disk: 'Disk space',
     trunk: 'Trunk',
+    rules: 'Published rules',
   },
   desk: enDesk,
   board: enBoard,
+  admin: enAdmin,
 }

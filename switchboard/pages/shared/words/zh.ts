@@ -1,4 +1,5 @@
 /** 中文。English must have the same keys (checked by the compiler). */
+import { zhAdmin } from './zh-admin'
 import { zhBoard } from './zh-board'
 import { zhDesk } from './zh-desk'
 
@@ -113,6 +114,8 @@ export const zh = {
     boardText: '实时查看排队、席位与今日服务数据。',
     wall: '大屏模式',
     wallText: '投放到值班室大屏，深色大字。',
+    admin: '系统管理',
+    adminText: '热线、分派规则、日历与提示音。',
     open: '打开',
     health: '系统状况',
     healthAll: '各项服务运行正常',
@@ -134,7 +137,9 @@ export const zh = {
     records: '数据库',
     disk: '磁盘空间',
     trunk: '电话中继',
+    rules: '已发布的规则',
   },
   desk: zhDesk,
   board: zhBoard,
+  admin: zhAdmin,
 }

@@ -1,0 +1,5 @@
+import { start } from '@/shared/start'
+
+import Admin from './Admin.vue'
+
+start(Admin, 'admin.title')
