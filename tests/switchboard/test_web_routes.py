@@ -20,6 +20,8 @@ ALLOWED = {
     "DELETE /api/session": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/contacts": {"volunteer", "supervisor", "administrator"},
     "GET /api/contacts/{id}": {"volunteer", "supervisor", "administrator"},
+    "GET /api/contacts/{id}/recordings/{recording}": {"volunteer", "supervisor", "administrator"},
+    "GET /api/tasks": {"volunteer", "supervisor", "administrator"},
     "GET /api/agents": {"supervisor", "administrator"},
     "GET /api/policy/matters": {"volunteer", "supervisor", "administrator"},
     "POST /api/demo/calls": {"supervisor", "administrator"},
@@ -69,7 +71,7 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
         if name_of(route) == "DELETE /api/session":
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
-        path = path.format(kind="hotline", name="12348", number=1)
+        path = path.format(kind="hotline", name="12348", number=1, recording="r-none")
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
             refused = answer.status in (401, 403)
