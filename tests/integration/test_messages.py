@@ -35,7 +35,7 @@ BY_HAND = Manner()
 SPEECH = 700
 """Hz of what the caller says."""
 ENV = {
-    "WRAP_UP_MS": "1000",
+    "WRAP_UP_MS": "8000",
     "MESSAGE_SILENCE_S": "2",
     "MESSAGE_MOST_S": "8",
     "MESSAGE_WARN_S": "2",
