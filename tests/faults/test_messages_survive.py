@@ -23,7 +23,7 @@ from tests.support.switchboard import Switchboard, eventually
 
 WANTED = 200 if os.environ.get("SWITCHBOARD_LONG") else 10
 SEED = int(os.environ.get("SWITCHBOARD_SEED", "12348"))
-AT_ONCE = 4
+AT_ONCE = 5
 VOICES = (500, 580, 620, 700, 820, 860, 980, 1100, 1240, 1400)
 """Hz of what is said: none of them is a prompt's."""
 PATIENCE_S = 45.0
@@ -92,7 +92,7 @@ async def kill_at_random(switchboard: Switchboard, chance: random.Random, done: 
     kills = 0
     while not done.is_set():
         try:
-            async with asyncio.timeout(chance.uniform(0.5, 8.0)):
+            async with asyncio.timeout(chance.uniform(1.0, 12.0)):
                 await done.wait()
         except TimeoutError:
             await switchboard.kill()
