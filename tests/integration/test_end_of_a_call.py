@@ -155,6 +155,26 @@ async def test_a_hotline_that_does_not_answer_gives_the_caller_back_to_a_person(
     assert (record.end_reason, record.transferred_to, record.agent) == ("completed", None, "v901")
 
 
+async def test_a_caller_who_leaves_while_another_hotline_rings_stops_the_ringing(
+    switchboard: Switchboard, outside_port: int
+) -> None:
+    number = "13900001010"
+    async with (
+        Outside(switchboard.sip_port, outside_port, ring_ms=20_000) as other,
+        Spoken(switchboard) as spoken,
+        Caller(switchboard.sip_port, number) as caller,
+    ):
+        await caller.answered()
+        await spoken.wait_for(number, "language_choice")
+        await caller.rtp.press("64")
+        await other.rung()
+        caller.hang_up()
+        await caller.ended()
+        record = await only_record(switchboard)
+        await nothing_left(switchboard)
+    assert (record.end_reason, record.ended_by, record.transferred_to) == ("abandoned_intake", "caller", None)
+
+
 async def test_a_volunteer_adds_another_hotline_and_leaves_both_talking(
     switchboard: Switchboard, outside_port: int
 ) -> None:

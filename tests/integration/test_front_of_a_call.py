@@ -224,3 +224,56 @@ async def priority_by_number(house: House) -> None:
     assert "menu_priority" not in house.spoken.words(written)
     record = await house.record(number)
     assert (record.priority, record.priority_reason, record.intake_how) == (1, "servicemen", "nothing")
+
+
+async def test_hanging_up_anywhere_in_the_front_leaves_one_closed_record_and_nothing_else(
+    house: House,
+) -> None:
+    """Each leaves at the moment at which this prompt begins."""
+    stages = [
+        ("", "welcome", "abandoned_intake"),
+        ("", "recording_refuse", "abandoned_intake"),
+        ("", "language_choice", "abandoned_intake"),
+        ("9", "menu_labour", "abandoned_intake"),
+        ("#", "recording_refused", "abandoned_intake"),
+        ("4", "menu_traffic_accident_1", "abandoned_intake"),
+        ("7", "priority_which", "abandoned_intake"),
+        ("71", "priority_given", "abandoned_intake"),
+        ("61", "info_prison", "information"),
+    ]
+
+    async def leave(number: str, keys: str, prompt: str) -> None:
+        async with Caller(house.switchboard.sip_port, number) as caller:
+            await caller.answered()
+            if keys:
+                await house.spoken.wait_for(number, "language_choice")
+                await caller.rtp.press(keys)
+            await house.spoken.wait_for(number, prompt)
+            caller.hang_up()
+            await caller.ended()
+
+    numbers = [f"139000020{n:02}" for n in range(len(stages))]
+    await asyncio.gather(
+        *(leave(number, keys, prompt) for number, (keys, prompt, _) in zip(numbers, stages, strict=True))
+    )
+    for number, (_, prompt, reason) in zip(numbers, stages, strict=True):
+        assert (await house.record(number)).end_reason == reason, prompt
+
+    async def quiet() -> bool:
+        return await house.switchboard.ari("channels") == []
+
+    await eventually(quiet, 10, "no channels")
+    assert (await house.switchboard.snapshot()).entries == ()
+
+
+async def test_numbers_of_strange_form_and_none_at_all_are_served_like_all_others(house: House) -> None:
+    given = ["anonymous", "alice", "7", "+8613900003001", "008613900003002", "1" * 40]
+    for number in given:
+        async with Caller(house.switchboard.sip_port, number) as caller:
+            await caller.answered()
+            await house.spoken.wait_for(number, "language_choice")
+            caller.hang_up()
+            await caller.ended()
+    records = await house.switchboard.wait_ended(len(given))
+    assert [record.caller for record in records] == [None, None, None, "13900003001", "13900003002", None]
+    assert {record.end_reason for record in records} == {"abandoned_intake"}
