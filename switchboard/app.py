@@ -52,6 +52,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         start = (await house.engine.snapshot()).stream_id
         _run(held, house.dispatch.run(after=start), "dispatch")
         _run(held, house.live.run(), "live")
+        _run(held, house.keep_qualities(), "ratings")
         _run(held, follow(house.rule_book, house.rules, house.use_rules), "rules")
         _run(held, house.engine.keep_time(), "time")
         _run(held, _watch_health(house), "health")
