@@ -19,12 +19,14 @@ from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
+from routing.estimate import Band
 from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
 from routing.policy import Policy, Quality, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.quality import DAYS_COUNTED, MOST_COUNTED, qualities
 from switchboard.agents.socket import desk_socket
+from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
@@ -33,6 +35,7 @@ from switchboard.dispatch import Dispatch
 from switchboard.errors import SwitchboardError
 from switchboard.health import check_health
 from switchboard.live import Live
+from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
@@ -73,8 +76,11 @@ class House:
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
+        self.overload = OverloadWatch(self)
+        self.dispatch.listen(self.overload.take)
         self.dispatch.on_reset = self._restore_anew
         self._restoring: asyncio.Task[None] | None = None
         self.qualities: Mapping[str, Quality] = {}
@@ -123,6 +129,10 @@ class House:
         if self._waiting_room is None:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
+
+    @property
+    def service_number(self) -> str | None:
+        return self.config.service_number
 
     def dial_out(self, number: str, *, listed: Collection[str] = ()) -> str:
         """What to originate to for ``number``: through the first trunk that takes it. Raises ``NumberRefused``.
@@ -244,6 +254,10 @@ class House:
             priority=contact.priority,
         )
 
+    async def estimate(self, contact: Contact) -> Band | None:
+        """How long this caller will still wait, as it may be said; None when nobody can say."""
+        return self.overload.estimate(contact)
+
     def _restore_anew(self) -> None:
         """A restoring that is under way knows only what was before this loss: it ends before the next begins."""
         earlier = self._restoring
@@ -278,7 +292,7 @@ class House:
             )
             for desk in self.desks.all()
         ]
-        await self.engine.reconcile(entries, seats, as_of_ms=as_of)
+        self.overload.begin(await self.engine.reconcile(entries, seats, as_of_ms=as_of))
         log.warning("routing restored", entries=len(entries), seats=len(seats))
 
     # ---- what the web server asks (switchboard.web.house)

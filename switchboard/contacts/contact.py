@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ivr.errors import AriError, CallerLeft
+from ivr.errors import AriError, CallerLeft, FaxCalled
 from ivr.intake import Intake
 from ivr.prompts.errors import PromptError
 
@@ -330,6 +330,8 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
     house.live.contact_opened(contact)
     try:
         yield contact
+    except FaxCalled:
+        contact.end("fax", "system")
     except CallerLeft as left:
         contact.end_by_caller(left.cause)
     except asyncio.CancelledError:

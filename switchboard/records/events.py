@@ -23,6 +23,7 @@ EndReason = Literal[
     "transferred",
     "closed",
     "no_agent",
+    "fax",
     "failed",
     "lost",
 ]

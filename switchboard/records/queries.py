@@ -68,9 +68,9 @@ class Rated:
     answers: Mapping[str, str]
 
 
-def rated(since_ms: int, most: int) -> Select[Any]:
+def rated(since_ms: int, most: int) -> Executable:
     """Contacts with answers, the newest first."""
-    row: Any = ContactRow
+    row = ContactRow
     return (
         select(row.agent, row.hotline, row.survey)
         .where(row.arrived_ms >= since_ms, row.agent.is_not(None), cast(row.survey, Text) != "{}")

@@ -45,6 +45,11 @@ class WebHouse(Protocol):
     def records(self) -> Records: ...
 
     @property
+    def service_number(self) -> str | None:
+        """What volunteers call to serve from an ordinary telephone."""
+        ...
+
+    @property
     def board(self) -> LiveBoard: ...
 
     @property

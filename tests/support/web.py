@@ -38,6 +38,7 @@ class SmallHouse:
         self.demo_keys: list[str | None] = []
         self.telephony = True
         self.queue = Twin()
+        self.service_number: str | None = None
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
         self.rule_book = RuleBook(records, read_seeds(load_config()))
