@@ -54,6 +54,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         house.overload.begin(found)
         _run(held, house.dispatch.run(after=found.stream_id), "dispatch")
         _run(held, house.live.run(), "live")
+        _run(held, house.keep_qualities(), "ratings")
         _run(held, follow(house.rule_book, house.rules, house.use_rules), "rules")
         _run(held, house.engine.keep_time(), "time")
         _run(held, house.overload.run(), "overload")
