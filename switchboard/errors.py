@@ -15,10 +15,15 @@
     │   └── NothingEarlier      nothing_earlier     nothing to roll back to
     ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
+    ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
+    ├── KnownCallersInvalid     known_callers       lines that hold no number or no reason, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
     │   ├── WeakPassword        weak_password       shorter or longer than a password may be
+    │   ├── WeakPin             weak_pin            not 6 to 12 digits, or the first that everybody tries
+    │   ├── PhoneTaken          phone_taken         another volunteer has this telephone number
+    │   ├── PhoneUnfit          phone_unfit         not a telephone number that we can call
     │   └── UnknownAgent        unknown_agent       no such agent
     └── WebError                each with its HTTP status
         ├── BadRequest          bad_request    400  not JSON, or not the JSON we asked for
@@ -40,7 +45,8 @@
         │   ├── NotPublishable  rules_invalid       carries the problems of the text
         │   ├── SoundUnreadable not_sound
         │   ├── SoundIsLong     sound_too_long
-        │   └── SoundIsQuiet    too_quiet
+        │   ├── SoundIsQuiet    too_quiet
+        │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -71,6 +77,30 @@ class ConfigurationError(SwitchboardError):
     code = "configuration"
     zh = "配置有误。"
     en = "The configuration has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class CalendarInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake."""
+
+    code = "calendar_invalid"
+    zh = "节假日表有误。"
+    en = "The table of holidays has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class KnownCallersInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake; none holds a number."""
+
+    code = "known_callers"
+    zh = "号码名单有误。"
+    en = "The list of numbers has mistakes."
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -177,6 +207,24 @@ class WeakPassword(PeopleError):
     code = "weak_password"
     zh = "密码长度须为 8 至 256 个字符。"
     en = "A password has 8 to 256 characters."
+
+
+class WeakPin(PeopleError):
+    code = "weak_pin"
+    zh = "服务密码须为 6 至 12 位数字，且不能是连续或重复的数字。"
+    en = "A PIN has 6 to 12 digits, not in a row and not repeated."
+
+
+class PhoneTaken(PeopleError):
+    code = "phone_taken"
+    zh = "这个电话号码已由另一位志愿者登记。"
+    en = "Another volunteer has registered this number."
+
+
+class PhoneUnfit(PeopleError):
+    code = "phone_unfit"
+    zh = "请填写可以拨通的国内手机或固定电话号码。"
+    en = "Give a mobile or landline number in this country."
 
 
 class UnknownAgent(PeopleError):
@@ -342,6 +390,12 @@ class SoundIsQuiet(InvalidInput):
     code = "too_quiet"
     zh = "录音里没有听到说话声，请靠近麦克风再录一次。"
     en = "No speech was heard in the recording: please go nearer to the microphone and try again."
+
+
+class TextInvalid(InvalidInput):
+    code = "text_invalid"
+    zh = "内容有误，没有采用。"
+    en = "The text has mistakes; nothing was taken from it."
 
 
 class TooManyTries(WebError):

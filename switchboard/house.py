@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,28 @@ from aiohttp import web
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
+from ivr.dialling import trunk_endpoint
+from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
-from routing.model import Entry, KnownEntry, KnownSeat, Subscription
+from routing.estimate import Band
+from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
+from switchboard.agents.telephone import ServiceLine
+from switchboard.calendar import Calendar
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
+from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.health import check_health
 from switchboard.live import Live
+from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
@@ -63,8 +70,11 @@ class House:
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
+        self.overload = OverloadWatch(self)
+        self.dispatch.listen(self.overload.take)
         self.dispatch.on_reset = lambda: self.background(self.restore_routing())
         self.recordings_spool: Path = config.run_dir / "recording"
         self.no_telephony: str | None = None
@@ -78,6 +88,7 @@ class House:
         self.rules = rules
         self.policy: Policy = rules.policy
         self.hotlines: Mapping[str, Hotline] = rules.hotlines
+        self.calendar: Calendar = rules.calendar
         self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._matters = {matter.id: matter for matter in rules.policy.matters}
 
@@ -111,12 +122,69 @@ class House:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
 
+    @property
+    def service_number(self) -> str | None:
+        return self.config.service_number
+
+    def dial_out(self, number: str, *, listed: Collection[str] = ()) -> str:
+        """What to originate to for ``number``: through the first trunk that takes it. Raises ``NumberRefused``.
+
+        ``listed`` are the short numbers that the hotline's own data names.
+        """
+        refused = NumberRefused("no_trunk", "no trunk takes calls to the outside")
+        for line in self.config.lines:
+            if rules := line.rules():
+                try:
+                    return trunk_endpoint(number, rules, listed=listed)
+                except NumberRefused as error:
+                    refused = error
+        raise refused
+
     async def hang_up_leg(self, contact_id: str) -> None:
         """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
         contact = self.live.contact(contact_id)
         if contact and contact.leg:
             contact.agent_done = True
             await Channel(self.require_ari(), contact.leg).hangup()
+
+    def hand_over(self, contact_id: str, to: str, *, three_way: bool) -> str | None:
+        """The volunteer wants another hotline in the talk. Returns why not (a code of the desk's words), or None.
+
+        ``to`` is an id of the hotline's own list of transfers: nothing else can be asked for.
+        """
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.stage != "talking":
+            return "not_yours"
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        transfer = hotline.transfer(to) if hotline else None
+        if transfer is None:
+            return "no_such_hotline"
+        if contact.handing and contact.handing["state"] in ("ringing", "joined"):
+            return "third_party_here"
+        try:
+            contact.hand_overs.put_nowait(HandOver(transfer, three_way))
+        except asyncio.QueueFull:
+            return "third_party_here"
+        return None
+
+    async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
+        """Leave out what is said from now on, or record again; both sides hear it said. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.recording is None:
+            return "not_recorded"
+        changed = await contact.pause_recording() if paused else await contact.resume_recording()
+        if changed:
+            self.desks.talking(contact, recording=not paused)
+        return None
+
+    def transfers_of(self, contact: Contact) -> list[dict[str, str]]:
+        """The hotlines that this contact may be handed to: ``id``, ``zh``, ``en``."""
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        return (
+            [{"id": one.id, "zh": one.name_zh, "en": one.name_en} for one in hotline.transfers]
+            if hotline
+            else []
+        )
 
     def ring_again(self, contact_id: str) -> None:
         """The desk of this talk was reloaded and has no phone session any more."""
@@ -128,6 +196,9 @@ class House:
 
     def matters(self) -> list[dict[str, str]]:
         return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
+
+    def priorities(self) -> list[dict[str, str]]:
+        return [{"id": reason.id, "zh": reason.zh, "en": reason.en} for reason in self.policy.priorities]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
         known = self._matters.get(matter or "")
@@ -157,7 +228,12 @@ class House:
             matter=contact.served_matter(),
             language=contact.language,
             arrived_ms=contact.queued_ms or contact.arrived_ms,
+            priority=contact.priority,
         )
+
+    async def estimate(self, contact: Contact) -> Band | None:
+        """How long this caller will still wait, as it may be said; None when nobody can say."""
+        return self.overload.estimate(contact)
 
     async def restore_routing(self) -> None:
         """The routing state was lost or may have gaps: make it again from the calls and desks that live."""
@@ -180,7 +256,7 @@ class House:
             )
             for desk in self.desks.all()
         ]
-        await self.engine.reconcile(entries, seats, as_of_ms=as_of)
+        self.overload.begin(await self.engine.reconcile(entries, seats, as_of_ms=as_of))
         log.warning("routing restored", entries=len(entries), seats=len(seats))
 
     # ---- what the web server asks (switchboard.web.house)
@@ -195,6 +271,9 @@ class House:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
 
         return await demo_call(self, keys=keys)
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return await self.engine.standing(contact_id)
 
     # ---- work beside the contacts
 

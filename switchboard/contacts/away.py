@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ivr.dialling import caller_number
 from ivr.recording import digests
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def take_in(house: House, file: Path) -> str | None:
     kept = house.config.data_dir / "recordings" / contact / f"{contact}.wav"
     ms, sha256, sm3 = await asyncio.to_thread(_measure, file)
     records = house.records
-    caller = named["caller"] or None
+    caller = caller_number(named["caller"])
     await records.append(
         contact, "arrived", key="arrived", at_ms=at_ms, medium="message", hotline="12348", caller=caller
     )
