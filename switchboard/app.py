@@ -49,11 +49,14 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         records = await Records.open(config.sql_url)
         held.push_async_callback(records.close)
         house = await _open_house(config, records, held)
-        start = (await house.engine.snapshot()).stream_id
-        _run(held, house.dispatch.run(after=start), "dispatch")
+        await house.overload.learn_roles()
+        found = await house.engine.snapshot()
+        house.overload.begin(found)
+        _run(held, house.dispatch.run(after=found.stream_id), "dispatch")
         _run(held, house.live.run(), "live")
         _run(held, follow(house.rule_book, house.rules, house.use_rules), "rules")
         _run(held, house.engine.keep_time(), "time")
+        _run(held, house.overload.run(), "overload")
         _run(held, _watch_health(house), "health")
         await house.desks.begin()
         await open_sites(house, held)
@@ -62,6 +65,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         else:
             house.live.health("asterisk", False, "正在启动", "starting")
             await _open_telephony(house, held, progress)
+            await house.desks.return_to_phones()
         if config.demo != "none":
             await load_demo(records, config.data_dir)
         if config.demo == "live" and house.ari:
@@ -88,7 +92,7 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
         url = config.redis_url.get_secret_value()
     else:
         url = (await held.enter_async_context(RoutingServer(config.run_dir / "redis"))).url
-    engine = await Engine.connect(url)
+    engine = await Engine.connect(url, owner=secret_file(config, "node"))
     held.push_async_callback(engine.close)
     prompts = PromptSet(overlay=config.recorded_prompts)
     book = RuleBook(records, read_seeds(config), prompts.keys, config.time_zone)
@@ -167,6 +171,7 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         options=ServerOptions(
             app=APPLICATION,
             bind=config.sip_host,
+            run_as=config.asterisk_user,
             trunks=tuple(line.for_asterisk() for line in config.lines),
             away_prompt="system_trouble_message",
             thanks_prompt="message_saved",

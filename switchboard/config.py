@@ -61,6 +61,9 @@ class Config(BaseSettings):
     ari_url: str | None = Field(None, description="http://host:8088 of an Asterisk that runs elsewhere")
     ari_user: str = Field("switchboard", min_length=1, description="the ARI user's name")
     ari_password: SecretStr | None = Field(None, description="the ARI user's password")
+    asterisk_user: str | None = Field(
+        None, pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="the user Asterisk becomes when root starts it"
+    )
     asterisk_http_port: int = Field(8088, ge=1, le=65535, description="a free port on loopback")
     sip_host: str = Field("127.0.0.1", description="the address on which SIP is answered")
     sip_port: int = Field(5060, ge=1, le=65535, description="a free port for SIP")
@@ -95,6 +98,9 @@ class Config(BaseSettings):
     )
     phone_ring_ms: int = Field(
         25_000, ge=5_000, le=60_000, description="how long a volunteer's own telephone is rung, in ms"
+    )
+    phone_accept_ms: int = Field(
+        15_000, ge=3_000, le=60_000, description="how long whoever picks it up may take to press 1, in ms"
     )
     wrap_up_ms: int = Field(60_000, ge=0, le=1_800_000, description="time after a contact, in ms")
     longest_wait_ms: int = Field(

@@ -19,11 +19,13 @@ from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
-from routing.model import Entry, KnownEntry, KnownSeat, Subscription
+from routing.estimate import Band
+from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
+from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
@@ -31,6 +33,7 @@ from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.health import check_health
 from switchboard.live import Live
+from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
@@ -67,8 +70,11 @@ class House:
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
+        self.overload = OverloadWatch(self)
+        self.dispatch.listen(self.overload.take)
         self.dispatch.on_reset = lambda: self.background(self.restore_routing())
         self.recordings_spool: Path = config.run_dir / "recording"
         self.no_telephony: str | None = None
@@ -115,6 +121,10 @@ class House:
         if self._waiting_room is None:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
+
+    @property
+    def service_number(self) -> str | None:
+        return self.config.service_number
 
     def dial_out(self, number: str, *, listed: Collection[str] = ()) -> str:
         """What to originate to for ``number``: through the first trunk that takes it. Raises ``NumberRefused``.
@@ -221,6 +231,10 @@ class House:
             priority=contact.priority,
         )
 
+    async def estimate(self, contact: Contact) -> Band | None:
+        """How long this caller will still wait, as it may be said; None when nobody can say."""
+        return self.overload.estimate(contact)
+
     async def restore_routing(self) -> None:
         """The routing state was lost or may have gaps: make it again from the calls and desks that live."""
         as_of = await self.engine.now_ms()
@@ -242,7 +256,7 @@ class House:
             )
             for desk in self.desks.all()
         ]
-        await self.engine.reconcile(entries, seats, as_of_ms=as_of)
+        self.overload.begin(await self.engine.reconcile(entries, seats, as_of_ms=as_of))
         log.warning("routing restored", entries=len(entries), seats=len(seats))
 
     # ---- what the web server asks (switchboard.web.house)
@@ -257,6 +271,9 @@ class House:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
 
         return await demo_call(self, keys=keys)
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return await self.engine.standing(contact_id)
 
     # ---- work beside the contacts
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ivr.softphones import Kind
 from routing.errors import RoutingError
 from routing.model import Change, Seat
+from switchboard.agents.ring import Ring
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from switchboard.house import House
     from switchboard.records.people import AgentRow
 
+Reached = Literal["browser", "sip", "trunk"]
+"""How a volunteer is reached: the desk's own phone in the browser or beside it, or an ordinary telephone that is called
+through a trunk and answered with a key."""
+
 MOST_ANSWERS = 200
 EXTENSION_MS = 60_000
-PAUSE_REASONS = ("break", "meal", "meeting", "training", "other")
+PAUSE_REASONS = ("break", "meal", "meeting", "training", "other", "standby")
 DISPOSITIONS = ("advised", "legal_aid", "mediation", "notary", "referred", "call_back", "no_need")
 
 WORDS = {
@@ -84,7 +88,10 @@ class Desk:
         self.reservation: dict[str, Any] | None = None
         self.contact: dict[str, Any] | None = None
         self.socket: DeskSocket | None = None
-        self.phone: Kind = "browser"
+        self.phone: Reached = "browser"
+        self.on_phone = False
+        self.duty: str | None = None
+        self.ring: Ring | None = None
         self.password = ""
         self.back_to_ready = False
         self._queue: dict[str, Any] = {}
@@ -123,6 +130,8 @@ class Desk:
             "since": change.at_ms,
             "until": change.until_ms,
         }
+        if self.ring and change.state not in ("reserved", "in_contact"):
+            self.ring.seat_left.set()
         self.tell({"type": "state", "state": self.state})
         if change.state == "wrap_up" and self.contact:
             self.contact |= {"stage": "wrap_up", "wrap_up_until": change.until_ms}
@@ -138,8 +147,18 @@ class Desk:
             "card": contact.card(),
         }
         self.tell({"type": "reservation", "reservation": self.reservation})
+        if self.on_phone and change.reservation:
+            self.ring_phone(contact, change.reservation, accepted=False)
+
+    def ring_phone(self, contact: Contact, reservation: int, *, accepted: bool) -> Ring:
+        """The ringing of the volunteer's own telephone for this reservation: the one under way, or a new one."""
+        if self.ring is None or self.ring.reservation != reservation:
+            self.ring = Ring(self.house, self, contact, reservation, accepted=accepted, before=self.ring)
+        return self.ring
 
     def reservation_over(self, change: Change) -> None:
+        if self.ring and self.ring.reservation == change.reservation:
+            self.ring.withdrawn.set()
         if self.reservation and self.reservation["id"] == change.reservation:
             self.reservation = None
             why = {"timed_out": "timed_out", "rejected": "rejected"}.get(
@@ -251,12 +270,16 @@ class Desk:
         await self.house.desks.ready(self)
 
     async def _pause(self, command: Command) -> None:
-        if command.reason not in PAUSE_REASONS:
+        if command.reason not in self.pause_reasons():
             raise Refused("bad_reason")
         await self.house.engine.pause(self.seat, command.reason)
 
     async def _sign_out(self, _: Command) -> None:
         await self.house.desks.sign_out(self)
+
+    def pause_reasons(self) -> list[str]:
+        """What this volunteer may choose; only a backup may stand by."""
+        return [reason for reason in PAUSE_REASONS if reason != "standby" or self.agent.backup]
 
     def _my_reservation(self, command: Command) -> int:
         if (
@@ -315,21 +338,26 @@ class Desk:
             raise Refused("not_yours")
         if command.disposition not in DISPOSITIONS or not self.house.knows_matter(command.matter):
             raise Refused("bad_outcome")
+        stored = self.store_outcome(contact["id"], command.matter, command.disposition, command.note)
+        ready = command.then == "ready"
+        free = self.house.desks.ready(self) if ready else self.house.engine.pause(self.seat, "break")
+        await asyncio.gather(stored, free)  # the next caller does not wait for the disk, the answer does
+
+    def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[Any]:
+        """The outcome of the contact just talked to; the desk is done with it. Await for its commit."""
         stored = self.house.records.append(
-            contact["id"],
+            contact,
             "wrapped_up",
             at_ms=now_ms(),
             key=f"wrapped_up:{self.agent.id}",
             agent=self.agent.id,
-            matter=command.matter,
-            disposition=command.disposition,
-            note=command.note,
+            matter=matter,
+            disposition=disposition,
+            note=note,
         )
-        self._wrapped = contact["id"]
+        self._wrapped = contact
         self._contact_gone()
-        ready = command.then == "ready"
-        free = self.house.desks.ready(self) if ready else self.house.engine.pause(self.seat, "break")
-        await asyncio.gather(stored, free)  # the next caller does not wait for the disk, the answer does
+        return stored
 
     async def _extend(self, command: Command) -> None:
         contact = self._my_contact(command)

@@ -50,17 +50,29 @@ class Arrivals:
         if len(self._tasks) >= MOST_CALLS:
             self._house.background(channel.continue_in_dialplan("away"))
             return
+        dialled = event.args[1] if len(event.args) > 1 else ""
+        if dialled and dialled == self._house.config.service_number:
+            self._serve_volunteer(channel, caller_number(event.channel.caller.number))
+            return
         contact = Contact(
             house=self._house,
             id=new_contact_id(),
             medium="call",
-            hotline=event.args[1] if len(event.args) > 1 else "",
+            hotline=dialled,
             caller=caller_number(event.channel.caller.number),
             channel=event.channel.id,
             demo="demo" in event.args[2:],
             arrived_ms=now_ms(),
         )
         self._run(contact, channel, resumed=False)
+
+    def _serve_volunteer(self, channel: Channel, caller: str | None) -> None:
+        """A volunteer calls the service number: no contact, but a call like any other while it lasts."""
+        call = Call(self._ari, channel, self._house.prompts)
+        work = self._house.service_line.serve(call, caller)
+        task = asyncio.create_task(_until_hung_up(call, work), name="service line")
+        self._tasks[channel.id] = task
+        task.add_done_callback(lambda _: self._over(channel.id))
 
     def _run(self, contact: Contact, channel: Channel, *, resumed: bool) -> None:
         hotline = contact.rules.hotlines.get(contact.hotline)
@@ -101,7 +113,9 @@ class Arrivals:
                 )
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
-            if entry.id not in {contact.id for contact in self._contacts.values()}:
+            if entry.owner == self._house.engine.owner and entry.id not in {
+                contact.id for contact in self._contacts.values()
+            }:
                 await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:

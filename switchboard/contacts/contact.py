@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ivr.errors import AriError, CallerLeft
+from ivr.errors import AriError, CallerLeft, FaxCalled
 from ivr.intake import Intake
 from ivr.prompts.errors import PromptError
 
@@ -218,11 +218,12 @@ class Contact:
             self.note("follow_up", once="follow_up", why="dissatisfied")
         self.show()
 
-    def reserved(self, reservation: int, agent: str) -> None:
+    def reserved(self, reservation: int, agent: str, why: Mapping[str, Any] | None = None) -> None:
+        """A volunteer is held for it; ``why`` is kept with it, since the routing engine forgets."""
         if self.reservation == reservation:
             return
         self.reservation, self.agent = reservation, agent
-        self.note("reserved", reservation=reservation, agent=agent)
+        self.note("reserved", reservation=reservation, agent=agent, **why or {})
         self.enter("ringing")
 
     def reservation_ended(self, reservation: int, how: str, reason: str | None = None) -> None:
@@ -329,6 +330,8 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
     house.live.contact_opened(contact)
     try:
         yield contact
+    except FaxCalled:
+        contact.end("fax", "system")
     except CallerLeft as left:
         contact.end_by_caller(left.cause)
     except asyncio.CancelledError:

@@ -25,7 +25,8 @@ from ivr.prompt import say
 from ivr.recording import Running, fetch_sides, join, recorded
 from ivr.waiting import keep_informed
 from routing.engine import Engine
-from routing.model import KnownEntry, agent_of
+from routing.model import KnownEntry
+from switchboard.agents.desk import Desk
 from switchboard.contacts import front
 from switchboard.contacts.after import ask_survey
 from switchboard.contacts.contact import Contact, open_contact
@@ -153,6 +154,8 @@ async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
     desk = house.desks.at(contact.agent or "")
     if desk is None:
         raise LegFailed(0, "the desk has closed")
+    if desk.phone == "trunk":
+        return await _ring_own_phone(contact, desk)
     contact.tries += 1
     contact.leg = f"ag-{contact.id}-{contact.reservation}-{contact.tries}"
     return await held.enter_async_context(
@@ -164,6 +167,17 @@ async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
             timeout_ms=house.config.leg_ms,
         )
     )
+
+
+async def _ring_own_phone(contact: Contact, desk: Desk) -> Line:
+    """The volunteer's ordinary telephone, answered with the key; its line belongs to the ring and outlives the talk."""
+    ring = desk.ring_phone(contact, contact.reservation or 0, accepted=True)
+    contact.leg = ring.leg_id
+    try:
+        return await ring.answered()
+    except BaseException:
+        ring.withdrawn.set()
+        raise
 
 
 async def find_leg(contact: Contact, held: AsyncExitStack) -> Line | None:
@@ -197,7 +211,7 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
         try:  # a hang-up while entering counts too: the engine may have let the entry in already
             pending = await house.engine.enter(house.entry_of(contact))
             if pending:
-                contact.reserved(pending.id, agent_of(pending.seat))
+                inbox.pending(pending)
             yield inbox
         except BaseException:
             await asyncio.shield(_leave_queue(contact, "caller_left"))
@@ -297,8 +311,7 @@ async def _wants_new_leg(contact: Contact, leg: Line) -> bool:
     finally:
         again.cancel()
         contact.ring_again.clear()
-        if not leg.gone.done():
-            await leg.channel.hangup()
+        await leg.part()
 
 
 async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) -> Line:

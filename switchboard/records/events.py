@@ -23,6 +23,7 @@ EndReason = Literal[
     "transferred",
     "closed",
     "no_agent",
+    "fax",
     "failed",
     "lost",
 ]
@@ -113,7 +114,20 @@ def _numbers(value: object) -> bool:
     return all(is_slug(kind, 16) and _whole(0, 2**31)(number) for kind, number in value.items())
 
 
+def _slugs(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) <= 1_000 and all(is_slug(one, 100) for one in value)
+
+
+def _valued(value: object) -> bool:
+    """[[name, milliseconds], ...]: those who stood beside a chosen one."""
+    if not isinstance(value, list | tuple) or len(value) > 100:
+        return False
+    pairs = (isinstance(one, list | tuple) and len(one) == 2 for one in value)
+    return all(pairs) and all(is_slug(name, 100) and _signed(at) for name, at in value)
+
+
 _ms = _whole(0, 2**53)
+_signed = _whole(-(2**53), 2**53)
 _reservation = _whole(1, 2**53)
 
 
@@ -170,7 +184,20 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "note": _maybe(_text(4_000)),
     },
     "queued": {"entry": _Field(is_slug)},
-    "reserved": {"reservation": _Field(_reservation), "agent": _Field(is_slug)},
+    "reserved": {
+        "reservation": _Field(_reservation),
+        "agent": _Field(is_slug),
+        "ring": _maybe(_whole(1, 99)),
+        "klass": _maybe(_text(200)),
+        "score": _maybe(_signed),
+        "order": _maybe(_signed),
+        "waited": _maybe(_ms),
+        "free": _maybe(_whole(0, 10**7)),
+        "waiting": _maybe(_whole(0, 10**7)),
+        "chosen_by": _maybe(is_slug),
+        "passed_over": _maybe(_slugs),
+        "others": _maybe(_valued),
+    },
     "reservation_ended": {
         "reservation": _Field(_reservation),
         "agent": _Field(is_slug),

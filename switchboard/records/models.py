@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -116,6 +117,7 @@ class Agent(Base):
     suspended: Mapped[bool] = mapped_column(Boolean)
     licence_until: Mapped[date | None] = mapped_column(Date)
     demo: Mapped[bool] = mapped_column(Boolean)
+    backup: Mapped[bool] = mapped_column(Boolean, server_default=false())
 
 
 class AgentSkill(Base):
@@ -124,6 +126,18 @@ class AgentSkill(Base):
     agent: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
     matter: Mapped[str] = mapped_column(String(64), primary_key=True)
     level: Mapped[int] = mapped_column(Integer)
+
+
+class AgentPhone(Base):
+    """A volunteer's own telephone. ``duty``: ``ready`` or ``paused`` while they serve by telephone without a desk."""
+
+    __tablename__ = "agent_phones"
+    __table_args__ = (UniqueConstraint("number", name="agent_phones_number"),)
+
+    agent: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[str] = mapped_column(String(16))
+    pin_hash: Mapped[str | None] = mapped_column(String(256))
+    duty: Mapped[str | None] = mapped_column(String(8))
 
 
 class AgentState(Base):

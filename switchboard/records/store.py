@@ -16,6 +16,7 @@ from switchboard.records.journal import Draft, Journal, StateDraft, events_of, r
 from switchboard.records.known_callers import KnownCallers
 from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
+from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page
 from switchboard.records.writer import Writer
@@ -47,6 +48,7 @@ class Records:
         self._audit = Audit(database)
         self.people = People(database, passwords)
         self.known_callers = KnownCallers(database)
+        self.phones = Phones(database, passwords)
         self.rules = Published(database, self._audit)
 
     @classmethod
@@ -191,6 +193,9 @@ class Records:
         self, name: str, password: str, role: Role, agent_id: str | None = None
     ) -> Account:
         return await self.people.create_account(name, password, role, agent_id)
+
+    async def phone_of(self, agent: str) -> Phone | None:
+        return await self.phones.of(agent)
 
     async def verify_password(self, name: str, password: str) -> Account | None:
         return await self.people.verify_password(name, password)

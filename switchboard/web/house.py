@@ -10,6 +10,7 @@ from typing import Protocol
 from aiohttp import web
 
 from ivr.prompts.studio import Studio
+from routing.model import Standing
 from switchboard.calendar import Calendar
 from switchboard.records import Records
 from switchboard.rules import RuleBook
@@ -44,6 +45,11 @@ class WebHouse(Protocol):
     def records(self) -> Records: ...
 
     @property
+    def service_number(self) -> str | None:
+        """What volunteers call to serve from an ordinary telephone."""
+        ...
+
+    @property
     def board(self) -> LiveBoard: ...
 
     @property
@@ -72,6 +78,10 @@ class WebHouse(Protocol):
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         """Upgrade and serve until the desk leaves; origin, session and role have been checked."""
+        ...
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        """How a contact stands in the queue, None when it is not there."""
         ...
 
     async def demo_call(self, keys: str | None) -> str:

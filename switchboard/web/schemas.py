@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from switchboard.explanation import Explanation
 from switchboard.records import AgentRow, ContactEvent, ContactQuery, ContactRecord, Role, mask_number
 
 SLUG = r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}"
@@ -134,6 +135,27 @@ class EventView(BaseModel):
 class ContactWithEvents(BaseModel):
     contact: ContactView
     events: list[EventView]
+
+
+class ExplanationLine(BaseModel):
+    """One sentence; ``at_ms`` null: how it is now."""
+
+    at_ms: int | None
+    zh: str
+    en: str
+
+
+class ExplanationView(BaseModel):
+    """Why a contact met its volunteer, or why it still waits and who could serve it."""
+
+    contact: str
+    stage: str
+    lines: list[ExplanationLine]
+
+    @classmethod
+    def of(cls, told: Explanation) -> ExplanationView:
+        lines = [ExplanationLine(at_ms=line.at_ms, zh=line.zh, en=line.en) for line in told.lines]
+        return cls(contact=told.contact, stage=told.stage, lines=lines)
 
 
 class AgentView(BaseModel):

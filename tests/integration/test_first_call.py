@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from routing.explain import decision_from
 from switchboard.records.fold import ContactRecord
 from tests.support.agents import DeskRefused, Manner, ScriptedDesk, Volunteers
 from tests.support.phones import Caller
@@ -295,6 +296,8 @@ async def test_a_volunteer_who_never_answers_is_paused_and_the_next_one_gets_the
     _, events = await switchboard.contact(record.id)
     assert [event.kind for event in events].count("queued") == 1  # the place was kept
     assert [e.data["how"] for e in events if e.kind == "reservation_ended"] == ["timed_out"]
+    chosen = [decision_from(e.data) for e in events if e.kind == "reserved"]
+    assert [len(why.passed_over) if why else None for why in chosen] == [0, 1]
     check_times(record)
 
 

@@ -10,6 +10,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
+from routing.model import Standing
+from routing.twin import Twin
 from switchboard.calendar import Calendar
 from switchboard.config import load_config
 from switchboard.records import Records, Role
@@ -35,6 +37,8 @@ class SmallHouse:
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
+        self.queue = Twin()
+        self.service_number: str | None = None
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
         self.rule_book = RuleBook(records, read_seeds(load_config()))
@@ -57,6 +61,9 @@ class SmallHouse:
         await socket.send_json({"agent": agent_id})
         await socket.close()
         return socket
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return self.queue.standing(contact_id)
 
     async def demo_call(self, keys: str | None) -> str:
         if not self.telephony:

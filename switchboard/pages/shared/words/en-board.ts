@@ -104,6 +104,7 @@ export const enBoard: typeof zhBoard = {
     timed_out: 'Timed out',
     unknown_number: 'Unknown number',
     no_agent: 'Nobody staffed',
+    fax: 'A fax machine',
     failed: 'Failed',
     lost: 'Lost',
   },

@@ -102,6 +102,7 @@ export const zhBoard = {
     timed_out: '等候超时',
     unknown_number: '号码无效',
     no_agent: '无人值守',
+    fax: '传真机来电',
     failed: '故障',
     lost: '中断',
   },
