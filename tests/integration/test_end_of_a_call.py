@@ -291,7 +291,7 @@ async def test_a_dissatisfied_caller_leaves_words_and_opens_a_follow_up(switchbo
         await caller.rtp.press("132")
         await spoken.wait_for(number, "survey_efficient", "survey_follow_up", "survey_remark")
         await caller.rtp.press("1")
-        await spoken.wait_for(number, "survey_remark_speak")
+        await spoken.wait_for(number, "survey_remark_speak", "beep")
         await caller.rtp.wait_quiet(0.3)
         caller.rtp.play_tone(700)
         await heard_for(caller, 1.5)
@@ -336,7 +336,7 @@ async def test_hanging_up_in_the_survey_or_the_remark_keeps_what_was_said(switch
             await desk.hang_up()
             await spoken.wait_for("13900001009", "survey_patient")
             await caller.rtp.press("1111")
-            await spoken.wait_for("13900001009", "survey_remark_speak")
+            await spoken.wait_for("13900001009", "survey_remark_speak", "beep")
             await caller.rtp.wait_quiet(0.3)
             caller.rtp.play_tone(700)
             await heard_for(caller, 1.5)
@@ -363,9 +363,13 @@ async def has_recordings(switchboard: Switchboard, contact: str, count: int) -> 
 
 
 async def heard_for(caller: Caller, seconds: float) -> None:
-    """So much sound goes by on the line, both ways, packet by packet."""
-    sent = caller.rtp.sent + round(seconds / 0.02)
-    await caller.rtp.wait_for(lambda: caller.rtp.sent >= sent, seconds + 10, f"{seconds} s of the line")
+    """So much sound of the caller's goes out, packet by packet."""
+    wanted = caller.rtp.sent + round(seconds / 0.02)
+
+    async def gone_out() -> bool:
+        return caller.rtp.sent >= wanted
+
+    await eventually(gone_out, seconds + 10, f"{seconds} s of sound")
 
 
 def left_channel(file: str) -> list[int]:
