@@ -10,6 +10,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -62,7 +63,7 @@ def _read_span(text: object) -> object:
 
 def _in_order(spans: tuple[Span, ...]) -> tuple[Span, ...]:
     ordered = sorted(spans)
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if second.begin < first.end:
             raise ValueError(f"{first} and {second} overlap")
     return tuple(ordered)

@@ -53,7 +53,32 @@ async def key_within(call: Call, ms: int) -> str | None:
 
 async def ask(call: Call, prompts: Sequence[str], *, first_key_ms: int) -> str | None:
     """Speak (a key interrupts), then wait for one key. None: nothing was pressed in time."""
-    return await say_until_key(call, prompts) or await key_within(call, first_key_ms)
+    key = await say_until_key(call, prompts) if prompts else None
+    return key or await key_within(call, first_key_ms)
+
+
+class Telephone:
+    """A caller on the line as a ``Voice``."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    @property
+    def language(self) -> str:
+        return self._call.language
+
+    @language.setter
+    def language(self, language: str) -> None:
+        self._call.language = language
+
+    async def say(self, prompts: Sequence[str], /) -> None:
+        await say(self._call, prompts)
+
+    async def ask(self, prompts: Sequence[str], /, *, first_key_ms: int) -> str | None:
+        return await ask(self._call, prompts, first_key_ms=first_key_ms)
+
+    def forget_keys(self) -> None:
+        self._call.forget_keys()
 
 
 @asynccontextmanager

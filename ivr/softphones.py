@@ -21,7 +21,7 @@ Kind = Literal["browser", "sip"]
 
 # A letter first: the trunk's callers are known by the number in From, which must never be the name of a
 # phone.
-_FIT = re.compile(r"(?!trunk$)[a-z][a-z0-9_-]{0,39}")
+_FIT = re.compile(r"(?!trunk(-|$))[a-z][a-z0-9_-]{0,39}")
 
 _COMMON = {
     "context": "agents-out",
@@ -64,7 +64,7 @@ def dial_string(agent_id: str) -> str:
     """What to give `Channel.originate` to call this volunteer's phone. Raises UnfitName."""
     if not _FIT.fullmatch(agent_id):
         raise UnfitName(
-            "An agent id is a small letter and up to 39 small letters, digits, - or _; not 'trunk'."
+            "An agent id is a small letter and up to 39 small letters, digits, - or _; not 'trunk' or 'trunk-...'."
         )
     return f"PJSIP/{agent_id}"
 

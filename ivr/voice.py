@@ -9,7 +9,11 @@ from typing import Protocol
 class Voice(Protocol):
     """Prompts are keys of the tables of texts; ``en/key`` is spoken in that language whatever ``language`` is."""
 
-    language: str
+    @property
+    def language(self) -> str: ...
+
+    @language.setter
+    def language(self, language: str, /) -> None: ...
 
     async def say(self, prompts: Sequence[str], /) -> None:
         """Speak to the end; keys pressed meanwhile are kept for the next question."""

@@ -17,6 +17,7 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from routing import wire
+from routing.client import Client
 from routing.errors import InvalidRouting, RoutingConflict, RoutingError, RoutingUnavailable, RoutingVersion
 from routing.model import (
     EXCLUDE_MS,
@@ -31,6 +32,7 @@ from routing.model import (
     Seat,
     SeatState,
     Snapshot,
+    Standing,
     Subscription,
     TickResult,
     check_class,
@@ -47,6 +49,7 @@ log = structlog.get_logger(__name__)
 AWAY = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError)
 _ANSWER_S = 2.0
 _PAGE = 1_000
+_SEATS_AT_ONCE = 500
 _TICK_LIMIT = 200
 _LIBRARIES_KEPT = 8
 
@@ -57,23 +60,29 @@ class Engine:
     ``now_ms`` is for simulations; 0 means the server's clock. All methods raise RoutingUnavailable when the
     server stays away for ``patience_ms``, and InvalidRouting for ids, reasons or times that the kernel cannot
     hold.
+
+    ``owner`` names this node. What it enters, signs in or restores is its own from then on, and only that is
+    what its ``reconcile`` may end.
     """
 
-    def __init__(self, url: str, *, shard: str = "main", patience_ms: int = 2_000) -> None:
+    def __init__(self, url: str, *, shard: str = "main", patience_ms: int = 2_000, owner: str = "") -> None:
         check_id(shard)
+        self.owner = check_id(owner) if owner else ""
         self.shard = shard
         self._url = url
         self._tag = "{" + shard + "}"
         self._patience_s = patience_ms / 1000
-        self._redis = _client(url, connections=16)
+        self._client = Client(url)
 
     @classmethod
-    async def connect(cls, url: str, *, shard: str = "main", patience_ms: int = 2_000) -> Self:
+    async def connect(
+        cls, url: str, *, shard: str = "main", patience_ms: int = 2_000, owner: str = ""
+    ) -> Self:
         """Connect and bring the kernel's functions to the server, if they are not there yet.
 
         Raises RoutingUnavailable, or RoutingVersion when the shard's state has another layout.
         """
-        engine = cls(url, shard=shard, patience_ms=patience_ms)
+        engine = cls(url, shard=shard, patience_ms=patience_ms, owner=owner)
         try:
             layout, _ = await engine._call("open", wire.LAYOUT)
             if layout != wire.LAYOUT:
@@ -85,7 +94,7 @@ class Engine:
 
     async def close(self) -> None:
         """Close the connections. Readers of ``changes`` have their own and end with their iteration."""
-        await self._redis.aclose()
+        await self._client.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -99,7 +108,8 @@ class Engine:
         """Let the entry wait, or meet a seat at once. An id that is known already is left as it is: the
         answer is its pending reservation, if it has one. An id that left less than ten minutes ago does not
         come back, unless it left before ``revive_ms``."""
-        return wire.reservation(await self._call("enter", *_entry_args(entry, revive_ms), now_ms=now_ms))
+        args = (*_entry_args(entry, revive_ms), self.owner)
+        return wire.reservation(await self._call("enter", *args, now_ms=now_ms))
 
     async def abandon(self, entry_id: str, reason: str, *, now_ms: int = 0) -> bool:
         """The entry leaves without a contact; a seat reserved for it is free again and keeps its idle time.
@@ -122,7 +132,7 @@ class Engine:
         """The seat takes contacts from now on (None: in the classes it has). On a reserved seat or one in
         contact only a remembered pause or leave is forgotten; the answer is then the pending reservation, if
         any."""
-        args = (check_id(seat), *_subscription_args(subscriptions))
+        args = (check_id(seat), *_subscription_args(subscriptions), self.owner)
         return wire.reservation(await self._call("ready", *args, now_ms=now_ms))
 
     async def subscribe(
@@ -142,7 +152,7 @@ class Engine:
     ) -> SeatState:
         """No more contacts; signs the seat in when it was offline. On a reserved seat or one in contact it is
         remembered and applied when the seat comes free. Returns the state the seat has now."""
-        args = (check_id(seat), check_reason(reason), *_subscription_args(subscriptions))
+        args = (check_id(seat), check_reason(reason), *_subscription_args(subscriptions), self.owner)
         return await self._call("pause", *args, now_ms=now_ms)
 
     async def leave(self, seat: str, *, now_ms: int = 0) -> SeatState:
@@ -158,6 +168,13 @@ class Engine:
     async def staffed(self, *classes: str) -> tuple[int, ...]:
         """How many signed-in seats (any state but offline) serve each class."""
         return tuple(await self._call("staffed", *(check_class(klass) for klass in classes)))
+
+    async def on_duty(self, classes: Iterable[str]) -> int:
+        """How many signed-in seats serve what waits in these classes (``Policy.classes``). 0: nobody would
+        come, so that a caller can be told at once. A seat that serves several of them counts once when the
+        last is the widest."""
+        counts = await self.staffed(*classes)
+        return max(counts, default=0)
 
     # -------------------------------------------------------------------------------------- reservations
 
@@ -219,7 +236,7 @@ class Engine:
         """
         if known.seat is None:
             raise InvalidRouting("only an entry in contact is restored; a waiting one enters")
-        args = _entry_args(known.entry, revive_ms)
+        args = (*_entry_args(known.entry, revive_ms), self.owner)
         subs = _subscription_args(subscriptions)[1]
         reply = await self._call(
             "restore", *args, check_id(known.seat), known.reservation, subs, now_ms=now_ms
@@ -263,12 +280,30 @@ class Engine:
         return wire.snapshot(pages)
 
     async def find_entry(self, entry_id: str) -> LiveEntry | None:
-        """One entry as it stands; reads the whole snapshot, so only for starting anew."""
-        return next((entry for entry in (await self.snapshot()).entries if entry.id == entry_id), None)
+        """One entry as it stands, None when it does not live."""
+        row = await self._call("entry", check_id(entry_id))
+        return None if row is None else wire.live_entry(row)
 
     async def find_seat(self, seat_id: str) -> Seat | None:
-        """One seat as it stands; reads the whole snapshot, so only for signing in and starting anew."""
-        return next((seat for seat in (await self.snapshot()).seats if seat.id == seat_id), None)
+        """One seat as it stands, None when it is not signed in."""
+        row = await self._call("seat", check_id(seat_id))
+        return None if row is None else wire.seat(row)
+
+    async def standing(self, entry_id: str, *, now_ms: int = 0) -> Standing | None:
+        """All about one living entry, for explaining: its rings, and every signed-in seat that could serve it.
+
+        Looks at all seats, in pages: for a person who asks, not for every call."""
+        reply = await self._call("rings", check_id(entry_id), now_ms=now_ms)
+        if reply is None:
+            return None
+        rows: list[Any] = []
+        first = 0
+        while True:
+            seen, found = await self._call("servers", entry_id, first, _SEATS_AT_ONCE)
+            rows += found
+            first += _SEATS_AT_ONCE
+            if seen < _SEATS_AT_ONCE:
+                return wire.standing(reply, rows)
 
     def changes(self, after: str = "$") -> AsyncIterator[Change]:
         """All changes after a stream id (``"$"``: from now, ``"0"``: from the beginning), for ever and in
@@ -278,13 +313,19 @@ class Engine:
         were lost (``reason``: ``restarted``, ``trimmed`` or ``lost``) or may have been: take a snapshot, then
         ``reconcile``. Later changes follow it.
         """
-        return ChangeReader(_client(self._url, connections=1), self._tag).follow(after)
+        return ChangeReader(_reader(self._url), self._tag).follow(after)
 
     async def reconcile(
-        self, entries: Iterable[KnownEntry], seats: Iterable[KnownSeat], *, as_of_ms: int = 0
+        self,
+        entries: Iterable[KnownEntry],
+        seats: Iterable[KnownSeat],
+        *,
+        as_of_ms: int = 0,
+        also: Iterable[str] = (),
     ) -> Snapshot:
         """Make the kernel's state what the owner knows to be true; see ``routing.reconcile``."""
-        return await reconcile(self, tuple(entries), tuple(seats), as_of_ms=as_of_ms)
+        owners = frozenset((self.owner, *also))
+        return await reconcile(self, tuple(entries), tuple(seats), as_of_ms=as_of_ms, owners=owners)
 
     # -------------------------------------------------------------------------------------------- inside
 
@@ -301,8 +342,10 @@ class Engine:
             try:
                 name = f"{step}_{wire.VERSION}"
                 async with asyncio.timeout(_ANSWER_S):
-                    return await self._redis.execute_command("FCALL", name, 1, self._tag, now_ms, *args)
+                    return await self._client.execute("FCALL", name, 1, self._tag, now_ms, *args)
             except AWAY as error:
+                if isinstance(error, TimeoutError):
+                    self._client.drop()  # whoever else waits on this line asks again on a new one
                 cause: Exception = error
             except ResponseError as error:
                 if str(error).startswith("CONFLICT"):
@@ -320,7 +363,7 @@ class Engine:
         """Bring the library. The same text under the same name from any number of nodes is one library."""
         try:
             async with asyncio.timeout(_ANSWER_S):
-                await self._redis.execute_command("FUNCTION", "LOAD", "REPLACE", wire.LIBRARY_CODE)
+                await self._client.execute("FUNCTION", "LOAD", "REPLACE", wire.LIBRARY_CODE)
                 await self._forget_old_libraries()
             log.info("routing.library_loaded", library=wire.LIBRARY)
         except AWAY:
@@ -330,21 +373,19 @@ class Engine:
 
     async def _forget_old_libraries(self) -> None:
         """Keep a bounded number; a node whose library is gone brings it again by itself."""
-        listed: Any = await self._redis.execute_command(
-            "FUNCTION", "LIST", "LIBRARYNAME", wire.LIBRARY_PREFIX + "*"
-        )
+        listed: Any = await self._client.execute("FUNCTION", "LIST", "LIBRARYNAME", wire.LIBRARY_PREFIX + "*")
         names = [row[row.index("library_name") + 1] for row in listed]
         old = sorted(name for name in names if name != wire.LIBRARY)
         for name in old[: max(0, len(names) - _LIBRARIES_KEPT)]:
-            await self._redis.execute_command("FUNCTION", "DELETE", name)
+            await self._client.execute("FUNCTION", "DELETE", name)
 
 
-def _client(url: str, *, connections: int) -> Redis:
-    # Repeating is this package's own decision, made where the meaning of a step is known. So are timeouts: a
-    # socket_timeout would go through asyncio.wait_for, which in Python 3.11 can swallow a cancellation.
+def _reader(url: str) -> Redis:
+    # Repeating is this package's own decision. So are timeouts: a socket_timeout would go through
+    # asyncio.wait_for, which in Python 3.11 can swallow a cancellation.
     pool = BlockingConnectionPool.from_url(
         url,
-        max_connections=connections,
+        max_connections=1,
         timeout=_ANSWER_S,
         socket_timeout=None,
         socket_connect_timeout=_ANSWER_S,

@@ -4,10 +4,11 @@
 -- ARGV[1] is the time in integer milliseconds, 0 for the server's clock. Lists travel and are stored as
 -- "a<TAB>b<LF>" lines. One call is one transition; every transition can be repeated without harm.
 --
---   m              hash   layout, clock, skew, reservation (last id), events (last number), counters
+--   m              hash   layout, counters, and what every step reads and writes at once: clock, skew, reservation
+--                         (last id), events (last number)
 --   t              zset   what falls due: "r<TAB>entry" next ring, "l<TAB>id" lease, "w<TAB>seat" wrap-up,
 --                         "x<TAB>entry<TAB>seat" end of an exclusion, "ge<TAB>entry", "gr<TAB>id" forget
---   e:ENTRY        hash   an entry, or (state "left") the memory of one
+--   e:ENTRY        hash   an entry, or (state "left") the memory of one; "owner" is the node that speaks for it
 --   x:ENTRY        hash   excluded seat -> until
 --   s:SEAT         hash   a seat that is signed in
 --   r:ID           hash   a reservation; "how" is set once it has ended
@@ -19,7 +20,8 @@
 
 local LEASE, EXCLUDE, KEEP = 2000, 60000, 600000
 local EVENTS_KEPT, JUMP = 20000, 1000
-local prefix, now, skew = '', 0, 0
+local OTHERS = 3  -- how many of those who stood behind the chosen one a decision names
+local prefix, now, skew, clock, events, last_id = '', 0, 0, 0, 0, 0
 
 local function call(...) return redis.call(...) end  -- redis.call does not exist while a library loads
 local function key(kind, id) return prefix .. kind .. (id or '') end
@@ -36,20 +38,20 @@ local function begin(keys, args)
   prefix = keys[1] .. ':'
   local raw = tonumber(args[1])
   if raw == 0 then raw = server_clock() end
-  local kept = call('HMGET', key('m'), 'clock', 'skew')
-  local last = num(kept[1])
-  skew = num(kept[2])
+  local kept = call('HMGET', key('m'), 'clock', 'skew', 'events', 'reservation')
+  clock, skew, events, last_id = num(kept[1]), num(kept[2]), num(kept[3]), num(kept[4])
   now = raw + skew
-  if last - now > JUMP then
-    skew = last - raw
-    call('HSET', key('m'), 'skew', skew)
-  end
-  if now > last then call('HSET', key('m'), 'clock', now) else now = last end
+  if clock - now > JUMP then skew = clock - raw end
+  now = math.max(now, clock)
+end
+
+local function commit()
+  call('HSET', key('m'), 'clock', now, 'skew', skew, 'events', events, 'reservation', last_id)
 end
 
 local function emit(kind, ...)
-  local number = call('HINCRBY', key('m'), 'events', 1)
-  call('XADD', key('events'), 'MAXLEN', '~', EVENTS_KEPT, '*', 'seq', number, 'at', wall(now), 'kind', kind, ...)
+  events = events + 1
+  call('XADD', key('events'), 'MAXLEN', '~', EVENTS_KEPT, '*', 'seq', events, 'at', wall(now), 'kind', kind, ...)
 end
 
 local function hash(name)
@@ -122,11 +124,15 @@ local function staff(subs, by)
   end)
 end
 
--- The only place where a seat's state changes.
-local function set_seat(id, state, reason, entry, reservation, till)
-  call('HSET', key('s:', id), 'state', state, 'reason', reason, 'since', now, 'entry', entry or '', 'reservation',
-    reservation or 0, 'until', till or 0, 'extended', 0)
-  if state == 'available' or state == 'paused' then call('HSET', key('s:', id), 'then', '', 'then_reason', '') end
+-- The only place where a seat's state changes. idle: since when, where that changes too.
+local function set_seat(id, state, reason, entry, reservation, till, idle)
+  local fields = { 'state', state, 'reason', reason, 'since', now, 'entry', entry or '', 'reservation',
+    reservation or 0, 'until', till or 0, 'extended', 0 }
+  if state == 'available' or state == 'paused' then
+    fields[15], fields[16], fields[17], fields[18] = 'then', '', 'then_reason', ''
+  end
+  if idle then fields[#fields + 1], fields[#fields + 2] = 'idle', idle end
+  call('HSET', key('s:', id), unpack(fields))
   emit('seat.changed', 'seat', id, 'state', state, 'reason', reason, 'entry', entry or '', 'reservation',
     reservation or 0, 'until', till and wall(till) or '')
 end
@@ -134,34 +140,54 @@ end
 ---------------------------------------------------------------------------------------------------------- matching
 
 local function connect(r, e)
+  r.accepted = 1
   call('HSET', key('r:', r.id), 'accepted', 1)
-  call('ZREM', key('t'), 'l\t' .. r.id)
-  call('ZREM', key('t'), 'r\t' .. e.id)
+  call('ZREM', key('t'), 'l\t' .. r.id, 'r\t' .. e.id)
   call('HSET', key('e:', e.id), 'state', 'connected')
   emit('reservation.accepted', 'reservation', r.id, 'entry', e.id, 'seat', r.seat, 'ring', r.ring, 'class', r.class,
     'waited', now - e.arrived)
   set_seat(r.seat, 'in_contact', '', e.id, r.id)
 end
 
--- found: { by = 'entry' | 'seat' | 'pair', ring =, order = the value that won }
+-- Grows even if the last second is lost.
+local function new_id()
+  last_id = math.max(last_id + 1, now * 10)
+  return last_id
+end
+
+-- Who stood next to the chosen one in the set that was looked into, with the values that were compared.
+local function others(by, class, chosen)
+  if by == 'pair' then return '' end
+  local named = {}
+  local standing = call('ZRANGE', key(by == 'entry' and 'f:' or 'q:', class), 0, OTHERS, 'WITHSCORES')
+  for i = 1, #standing, 2 do
+    if standing[i] ~= chosen and #named < OTHERS then
+      named[#named + 1] = standing[i] .. '=' .. wall(standing[i + 1])
+    end
+  end
+  return table.concat(named, ' ')
+end
+
+-- found: { by = 'entry' | 'seat' | 'pair', ring =, order = the value that won, idle = since when the seat is, if new }
 -- A message seat accepts by itself: nobody would answer, and a node that dies must not lose the assignment.
 local function reserve(e, seat, found)
-  local id = math.max(num(call('HGET', key('m'), 'reservation')) + 1, now * 10)  -- grows even if the last second is lost
-  local class = e.steps[found.ring][2]
+  local id, class, expires = new_id(), e.steps[found.ring][2], now + LEASE
   local passed = call('HKEYS', key('x:', e.id))
   table.sort(passed, before)
-  call('HSET', key('m'), 'reservation', id)
-  call('HSET', key('r:', id), 'entry', e.id, 'seat', seat, 'ring', found.ring, 'class', class, 'expires', now + LEASE,
+  local r = { id = id, entry = e.id, seat = seat, ring = found.ring, class = class, expires = expires, acked = 0,
+    accepted = 0 }
+  call('HSET', key('r:', id), 'entry', e.id, 'seat', seat, 'ring', found.ring, 'class', class, 'expires', expires,
     'acked', 0, 'accepted', 0, 'how', '')
   call('HSET', key('e:', e.id), 'state', 'reserved', 'reservation', id, 'seat', seat)
-  call('ZADD', key('t'), now + LEASE, 'l\t' .. id)
+  call('ZADD', key('t'), expires, 'l\t' .. id)
   emit('reservation.created', 'reservation', id, 'entry', e.id, 'seat', seat, 'ring', found.ring, 'class', class,
     'score', wall(e.score), 'order', wall(found.order), 'by', found.by, 'free', call('ZCARD', key('f:', class)),
-    'waiting', call('ZCARD', key('q:', class)), 'passed', table.concat(passed, ' '), 'waited', now - e.arrived,
-    'expires', wall(now + LEASE))
-  set_seat(seat, 'reserved', '', e.id, id)
-  if seat:find('/message-', 1, true) then connect(load_reservation(id), e) end
-  return load_reservation(id)
+    'waiting', call('ZCARD', key('q:', class)), 'passed', table.concat(passed, ' '),
+    'others', others(found.by, class, found.by == 'entry' and seat or e.id), 'waited', now - e.arrived,
+    'expires', wall(expires))
+  set_seat(seat, 'reserved', '', e.id, id, nil, found.idle)
+  if seat:find('/message-', 1, true) then connect(r, e) end
+  return r
 end
 
 -- Opens what is due. A ring that nobody signed in could serve is not worth waiting in: the next one opens at once,
@@ -213,15 +239,14 @@ local function seek_entry(id, s, idle)
       end
     end
   end)
-  call('HSET', key('s:', id), 'idle', idle)
   if best then
     local e, ring = load_entry(best_id), nil
     for i = 1, e.ring do ring = ring or (e.steps[i][2] == best_class and i) end
-    local r = reserve(e, id, { by = 'seat', ring = ring, order = best })
+    local r = reserve(e, id, { by = 'seat', ring = ring, order = best, idle = idle })
     unqueue(e, e.ring)
     return r
   end
-  if s.state ~= 'available' then set_seat(id, 'available', '') end
+  if s.state ~= 'available' then set_seat(id, 'available', '', nil, nil, nil, idle) end
   set_free(id, s.subs, idle)
 end
 
@@ -243,11 +268,11 @@ local function sign_out(id, s)
 end
 
 -- A seat comes free: what was asked meanwhile is done now, else what the caller says.
--- to: { state = 'available' | 'paused', reason =, idle = }; own = the pause of the caller goes before the remembered.
-local function release(id, to, own)
+-- to: { state = 'available' | 'paused', reason =, idle = }; mine = the pause of the caller goes before the remembered.
+local function release(id, to, mine)
   local s = load_seat(id)
   if s['then'] == 'offline' then return sign_out(id, s) end
-  if s['then'] == 'paused' and not (own and to.state == 'paused') then
+  if s['then'] == 'paused' and not (mine and to.state == 'paused') then
     return set_seat(id, 'paused', s.then_reason)
   end
   if to.state == 'paused' then return set_seat(id, 'paused', to.reason) end
@@ -300,24 +325,32 @@ local function drop_entry(e, how, reason)
   emit('entry.left', 'entry', e.id, 'reason', reason, 'how', how, 'waited', now - e.arrived)
 end
 
--- Returns true when the id is free for a new entry. revive: forget an ending older than this.
-local function make_entry(id, args, revive)
+-- The new entry, or nothing when the id is known. revive: forget an ending older than this.
+local function make_entry(id, args, revive, owner)
   local known = call('HMGET', key('e:', id), 'state', 'left')
   if known[1] and (known[1] ~= 'left' or num(known[2]) >= revive) then return nil end
   call('DEL', key('e:', id))
   call('ZREM', key('t'), 'ge\t' .. id)
   local arrived = num(args[3]) == 0 and now or math.min(num(args[3]) + skew, now)
   call('HSET', key('e:', id), 'state', 'waiting', 'arrived', arrived, 'credit', args[4], 'steps', args[5],
-    'score', arrived - num(args[4]), 'ring', 0, 'reservation', 0, 'seat', '')
+    'score', arrived - num(args[4]), 'ring', 0, 'reservation', 0, 'seat', '', 'owner', owner,
+    'entered', now)
   call('ZADD', key('entries'), call('HINCRBY', key('m'), 'entered', 1), id)
   return load_entry(id)
 end
 
+-- Whoever speaks for it from now on: its node may have died, or the desk have moved to another.
+local function own(name, held, owner)
+  if held.owner ~= owner then call('HSET', name, 'owner', owner) end
+end
+
 -- subs nil: those it has. Returns the seat as it stands then.
-local function enrol(id, s, subs)
+local function enrol(id, s, subs, owner)
+  if s then own(key('s:', id), s, owner) end
   if not s then
     call('ZADD', key('seats'), call('HINCRBY', key('m'), 'signed_in', 1), id)
-    call('HSET', key('s:', id), 'state', 'offline', 'subs', subs or '', 'then', '', 'then_reason', '', 'idle', now)
+    call('HSET', key('s:', id), 'state', 'offline', 'subs', subs or '', 'then', '', 'then_reason', '', 'idle', now,
+      'owner', owner, 'signed_in', now)
     staff(subs or '', 1)
   elseif subs and subs ~= s.subs then
     if s.state == 'available' then unset_free(id, s.subs) end
@@ -339,21 +372,21 @@ end
 
 ------------------------------------------------------------------------------------------------------------- steps
 
-local steps = {}
-
 -- now, layout -> layout of the state, the server's clock
-function steps.open(keys, args)
+local function open(keys, args)
   prefix = keys[1] .. ':'
   call('HSETNX', key('m'), 'layout', args[2])
   return { call('HGET', key('m'), 'layout'), server_clock() }
 end
 
--- now, entry, arrived, credit, steps, revive -> reservation or nothing
-function steps.enter(keys, args)
-  begin(keys, args)
-  local e = make_entry(args[2], args, num(args[6]) == 0 and 0 or num(args[6]) + skew)
+local steps = {}
+
+-- now, entry, arrived, credit, steps, revive, owner -> reservation or nothing
+function steps.enter(_, args)
+  local e = make_entry(args[2], args, num(args[6]) == 0 and 0 or num(args[6]) + skew, args[7])
   if not e then
     local held = load_entry(args[2])
+    if held then own(key('e:', held.id), held, args[7]) end
     return held and held.state == 'reserved' and reply(load_reservation(held.reservation)) or nil
   end
   advance(e)
@@ -363,8 +396,7 @@ function steps.enter(keys, args)
 end
 
 -- now, entry, reason -> 1 when it left without a contact
-function steps.abandon(keys, args)
-  begin(keys, args)
+function steps.abandon(_, args)
   local e = load_entry(args[2])
   if not e then
     local how = call('HGET', key('e:', args[2]), 'how')
@@ -381,13 +413,12 @@ function steps.abandon(keys, args)
   return 1
 end
 
--- now, seat, 1 | 0, subscriptions -> reservation or nothing
-function steps.ready(keys, args)
-  begin(keys, args)
+-- now, seat, 1 | 0, subscriptions, owner -> reservation or nothing
+function steps.ready(_, args)
   local id, s = args[2], load_seat(args[2])
   local was = s and s.state
   local changed
-  s, changed = enrol(id, s, args[3] == '1' and args[4] or nil)
+  s, changed = enrol(id, s, args[3] == '1' and args[4] or nil, args[5])
   if busy(s) then
     set_then(id, s, '', '')
     return was == 'reserved' and reply(load_reservation(s.reservation)) or nil
@@ -402,21 +433,19 @@ function steps.ready(keys, args)
 end
 
 -- now, seat, subscriptions -> reservation or nothing; the state stays what it is
-function steps.subscribe(keys, args)
-  begin(keys, args)
+function steps.subscribe(_, args)
   local s, changed = load_seat(args[2]), nil
   if not s then return nil end
-  s, changed = enrol(args[2], s, args[3])
+  s, changed = enrol(args[2], s, args[3], s.owner)
   if s.state ~= 'available' or not changed then return nil end
   local r = seek_entry(args[2], s, num(s.idle))
   return r and reply(r)
 end
 
--- now, seat, reason, 1 | 0, subscriptions -> state
-function steps.pause(keys, args)
-  begin(keys, args)
+-- now, seat, reason, 1 | 0, subscriptions, owner -> state
+function steps.pause(_, args)
   local id, s = args[2], load_seat(args[2])
-  s = enrol(id, s, args[4] == '1' and args[5] or nil)
+  s = enrol(id, s, args[4] == '1' and args[5] or nil, args[6])
   if busy(s) then
     set_then(id, s, 'paused', args[3])
     return s.state
@@ -428,8 +457,7 @@ function steps.pause(keys, args)
 end
 
 -- now, seat -> state
-function steps.leave(keys, args)
-  begin(keys, args)
+function steps.leave(_, args)
   local s = load_seat(args[2])
   if not s then return 'offline' end
   if busy(s) then
@@ -442,8 +470,7 @@ function steps.leave(keys, args)
 end
 
 -- now, reservation, how long it rings -> reservation or nothing; the lease grows once
-function steps.acknowledge(keys, args)
-  begin(keys, args)
+function steps.acknowledge(_, args)
   local r = load_reservation(args[2])
   if not r or r.how ~= '' then return nil end
   if r.acked == '0' and r.accepted == '0' then
@@ -456,8 +483,7 @@ function steps.acknowledge(keys, args)
 end
 
 -- now, reservation -> 1 when this reservation holds the contact
-function steps.accept(keys, args)
-  begin(keys, args)
+function steps.accept(_, args)
   local r = load_reservation(args[2])
   if not r or r.how ~= '' then return 0 end
   if r.accepted == '0' then connect(r, load_entry(r.entry)) end
@@ -465,8 +491,7 @@ function steps.accept(keys, args)
 end
 
 -- now, reservation, reason, state of the seat, exclude -> 1 when it was (or is now) rejected
-function steps.reject(keys, args)
-  begin(keys, args)
+function steps.reject(_, args)
   local r = load_reservation(args[2])
   if not r or r.how ~= '' or r.accepted ~= '0' then return r and r.how == 'rejected' and 1 or 0 end
   give_back(r, 'rejected', args[3], { state = args[4], reason = args[3] }, num(args[5]))
@@ -474,8 +499,7 @@ function steps.reject(keys, args)
 end
 
 -- now, reservation, reason, state of the seat, exclude -> 1 when an accepted contact went back to its place
-function steps.give_back(keys, args)
-  begin(keys, args)
+function steps.give_back(_, args)
   local r = load_reservation(args[2])
   if not r or r.how ~= '' or r.accepted == '0' then return r and r.how == 'returned' and 1 or 0 end
   give_back(r, 'returned', args[3], { state = args[4], reason = args[3] }, num(args[5]))
@@ -483,8 +507,7 @@ function steps.give_back(keys, args)
 end
 
 -- now, reservation, wrap-up -> 1 when the contact is (or was) finished
-function steps.finish(keys, args)
-  begin(keys, args)
+function steps.finish(_, args)
   local r, wrap_up = load_reservation(args[2]), num(args[3])
   if not r then  -- a late restore must not bring it to life
     call('HSET', key('r:', args[2]), 'how', 'unknown', 'ended', now)
@@ -502,8 +525,7 @@ function steps.finish(keys, args)
 end
 
 -- now, seat, longer by -> end of the wrap-up or nothing; grows once
-function steps.extend(keys, args)
-  begin(keys, args)
+function steps.extend(_, args)
   local s = load_seat(args[2])
   if not s or s.state ~= 'wrap_up' then return nil end
   local till = num(s['until'])
@@ -516,17 +538,18 @@ function steps.extend(keys, args)
   return wall(till)
 end
 
--- now, entry, arrived, credit, steps, revive, seat, reservation, subscriptions -> reservation; nothing when either
+-- now, entry, arrived, credit, steps, revive, owner, seat, reservation, subscriptions -> reservation; nothing when either
 -- has ended since revive; an error when one of the two is in contact with somebody else.
-function steps.restore(keys, args)
-  begin(keys, args)
-  local id, seat, rid = args[2], args[7], num(args[8])
+function steps.restore(_, args)
+  local id, owner, seat, rid = args[2], args[7], args[8], num(args[9])
   local revive = num(args[6]) == 0 and 0 or num(args[6]) + skew
   local e, s = load_entry(id), load_seat(seat)
   if e and e.state ~= 'waiting' and e.seat == seat then
     local r = load_reservation(e.reservation)
     if e.state == 'reserved' then connect(r, e) end
-    return reply(load_reservation(r.id))
+    own(key('e:', id), e, owner)
+    own(key('s:', seat), s, owner)
+    return reply(r)
   end
   if s and s.state == 'in_contact' then return redis.error_reply('CONFLICT the seat is in contact') end
   if e and e.state == 'connected' then return redis.error_reply('CONFLICT the entry is in contact') end
@@ -534,8 +557,9 @@ function steps.restore(keys, args)
   if ended[1] and ended[1] ~= '' and num(ended[2]) >= revive then return nil end
   local left = e and e.state == 'reserved' and load_reservation(e.reservation)
   if left then end_reservation(left, 'cancelled', 'restored') elseif e then unqueue(e, e.ring) end
+  if e then own(key('e:', id), e, owner) end
   if not e then
-    e = make_entry(id, args, revive)
+    e = make_entry(id, args, revive, owner)
     if not e then return nil end
     e.ring = 1
     call('HSET', key('e:', id), 'ring', 1)
@@ -543,12 +567,11 @@ function steps.restore(keys, args)
   end
   local other = s and s.state == 'reserved' and load_reservation(s.reservation)
   if other then end_reservation(other, 'cancelled', 'restored') end
-  s = enrol(seat, s, args[9])
+  s = enrol(seat, s, args[10], owner)
   if s.state == 'available' then unset_free(seat, s.subs) end
   if s.state == 'wrap_up' then call('ZREM', key('t'), 'w\t' .. seat) end
-  local last = num(call('HGET', key('m'), 'reservation'))
-  if rid == 0 or call('EXISTS', key('r:', rid)) == 1 then rid = math.max(last + 1, now * 10) end
-  call('HSET', key('m'), 'reservation', math.max(last, rid))
+  if rid == 0 or call('EXISTS', key('r:', rid)) == 1 then rid = new_id() end
+  last_id = math.max(last_id, rid)
   call('HSET', key('r:', rid), 'entry', id, 'seat', seat, 'ring', e.ring, 'class', e.steps[e.ring][2], 'expires', now,
     'acked', 1, 'accepted', 0, 'how', '')
   call('HSET', key('e:', id), 'reservation', rid, 'seat', seat)
@@ -600,8 +623,7 @@ function due.ge(id) call('DEL', key('e:', id)) end
 function due.gr(id) call('DEL', key('r:', id)) end
 
 -- now, limit -> next due or nothing, number handled
-function steps.tick(keys, args)
-  begin(keys, args)
+function steps.tick(_, args)
   local handled = 0
   for _, member in ipairs(call('ZRANGE', key('t'), '-inf', now, 'BYSCORE', 'LIMIT', 0, num(args[2]))) do
     local at = call('ZSCORE', key('t'), member)
@@ -638,6 +660,76 @@ function questions.staffed(keys, args)
   return out
 end
 
+local function entry_row(e)
+  return { e.id, e.state, wall(e.arrived), num(e.credit), e.ring, e.steps[e.ring][2], num(e.reservation), e.seat,
+    e.owner or '', wall(num(e.entered)) }
+end
+
+local function seat_row(id, s)
+  return { id, s.state, s.reason, wall(s.since), num(s['until']) > 0 and wall(s['until']) or 0, s['then'],
+    s.then_reason, num(s.reservation), s.entry, s.owner or '', wall(num(s.signed_in)) }
+end
+
+local function look(keys, args)
+  prefix = keys[1] .. ':'
+  local kept, raw = call('HMGET', key('m'), 'clock', 'skew'), tonumber(args[1])
+  if raw == 0 then raw = server_clock() end
+  skew = num(kept[2])
+  now = math.max(raw + skew, num(kept[1]))
+end
+
+-- now, entry -> the entry or nothing
+function questions.entry(keys, args)
+  look(keys, args)
+  local e = load_entry(args[2])
+  return e and entry_row(e)
+end
+
+-- now, seat -> the seat or nothing
+function questions.seat(keys, args)
+  look(keys, args)
+  local s = load_seat(args[2])
+  return s and seat_row(args[2], s)
+end
+
+-- now, entry -> now; the entry; its order; each ring: opens, class, seats signed in, seats free, entries before it, entries in it;
+-- or nothing
+function questions.rings(keys, args)
+  look(keys, args)
+  local e = load_entry(args[2])
+  if not e then return nil end
+  local rings = {}
+  for i, step in ipairs(e.steps) do
+    local class = step[2]
+    rings[i] = { wall(e.arrived + step[1]), class, num(call('HGET', key('n'), class)), call('ZCARD', key('f:', class)),
+      call('ZCOUNT', key('q:', class), '-inf', '(' .. e.score), call('ZCARD', key('q:', class)) }
+  end
+  return { wall(now), entry_row(e), wall(e.score), rings }
+end
+
+-- now, entry, first seat, page size -> seats looked at; those that serve one of its classes: seat, strictest ring,
+-- bonus and cost there, idle since, end of its exclusion or 0
+function questions.servers(keys, args)
+  look(keys, args)
+  local e = load_entry(args[2])
+  if not e then return { 0, {} } end
+  local ring_of, found, first, size = {}, {}, num(args[3]), num(args[4])
+  for i, step in ipairs(e.steps) do ring_of[step[2]] = i end
+  local ids = call('ZRANGE', key('seats'), first, first + size - 1)
+  for _, id in ipairs(ids) do
+    local s, ring, gain, price = load_seat(id), nil, 0, 0
+    each_subscription(s.subs, function(class, bonus, cost)
+      local at = ring_of[class]
+      if at and (not ring or at < ring) then ring, gain, price = at, bonus, cost end
+    end)
+    if ring then
+      local till = num(call('HGET', key('x:', e.id), id))
+      found[#found + 1] = { seat_row(id, s), ring, gain, price, wall(num(s.idle)), till > 0 and wall(till) or 0 }
+    end
+  end
+  return { #ids, found }
+end
+
 -- now, first entry, first seat, page size -> now, last stream id, events, counters, entries, reservations, seats
 function questions.snapshot(keys, args)
   prefix = keys[1] .. ':'
@@ -647,14 +739,11 @@ function questions.snapshot(keys, args)
   local size = num(args[4])
   for _, id in ipairs(call('ZRANGE', key('entries'), num(args[2]), num(args[2]) + size - 1)) do
     local e = load_entry(id)
-    entries[#entries + 1] = { id, e.state, wall(e.arrived), num(e.credit), e.ring, e.steps[e.ring][2],
-      num(e.reservation), e.seat }
+    entries[#entries + 1] = entry_row(e)
     if num(e.reservation) ~= 0 then reservations[#reservations + 1] = reply(load_reservation(e.reservation)) end
   end
   for _, id in ipairs(call('ZRANGE', key('seats'), num(args[3]), num(args[3]) + size - 1)) do
-    local s = load_seat(id)
-    seats[#seats + 1] = { id, s.state, s.reason, wall(s.since), num(s['until']) > 0 and wall(s['until']) or 0,
-      s['then'], s.then_reason, num(s.reservation), s.entry }
+    seats[#seats + 1] = seat_row(id, load_seat(id))
   end
   local last = call('XREVRANGE', key('events'), '+', '-', 'COUNT', 1)[1]
   return { wall(meta.clock), last and last[1] or '0-0', num(meta.events), num(meta.entered), num(meta.finished),
@@ -662,10 +751,19 @@ function questions.snapshot(keys, args)
 end
 
 -- No global but redis exists while a library loads, not even pairs.
-local step_names = { 'open', 'enter', 'abandon', 'ready', 'subscribe', 'pause', 'leave', 'acknowledge', 'accept', 'reject',
+local step_names = { 'enter', 'abandon', 'ready', 'subscribe', 'pause', 'leave', 'acknowledge', 'accept', 'reject',
   'give_back', 'finish', 'extend', 'restore', 'tick' }
-local question_names = { 'place', 'staffed', 'snapshot' }
-for i = 1, #step_names do redis.register_function(step_names[i] .. '_@VERSION@', steps[step_names[i]]) end
+local question_names = { 'place', 'staffed', 'entry', 'seat', 'rings', 'servers', 'snapshot' }
+redis.register_function('open_@VERSION@', open)
+for i = 1, #step_names do
+  local step = steps[step_names[i]]
+  redis.register_function(step_names[i] .. '_@VERSION@', function(keys, args)
+    begin(keys, args)
+    local answer = step(keys, args)
+    commit()
+    return answer
+  end)
+end
 for i = 1, #question_names do
   redis.register_function { function_name = question_names[i] .. '_@VERSION@', callback = questions[question_names[i]],
     flags = { 'no-writes' } }

@@ -39,6 +39,8 @@ RING_MS = 15_000
 """How long it lives from then on, unless the seat needs longer to be rung."""
 EXCLUDE_MS = 60_000
 """How long a seat that gave an entry back is not tried for it again."""
+OTHERS = 3
+"""How many of those who stood behind the chosen one a decision names."""
 KEEP_MS = 600_000
 """How long an ended entry or reservation is remembered, so that a late repetition changes nothing."""
 
@@ -124,7 +126,8 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """A seat as it stands. ``then`` is what was asked while it was busy: applied when it comes free."""
+    """A seat as it stands. ``then`` is what was asked while it was busy: applied when it comes free.
+    ``owner`` is the node at which its desk stands."""
 
     id: str
     state: SeatState
@@ -135,11 +138,14 @@ class Seat:
     then_reason: str = ""
     reservation: int | None = None
     entry: str | None = None
+    owner: str = ""
+    signed_in_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LiveEntry:
-    """An entry as it stands. ``ring`` is the number of opened steps, ``klass`` the widest of them."""
+    """An entry as it stands. ``ring`` is the number of opened steps, ``klass`` the widest of them.
+    ``owner`` is the node that speaks for it."""
 
     id: str
     state: EntryState
@@ -149,6 +155,8 @@ class LiveEntry:
     klass: str
     reservation: int | None = None
     seat: str | None = None
+    owner: str = ""
+    entered_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +166,43 @@ class Place:
 
     ahead: int
     seats: int
+
+
+@dataclass(frozen=True, slots=True)
+class RingView:
+    """One ring of a living entry: when it opens, how many ``seats`` are signed in and ``free`` in its class, how
+    many entries wait there and how many of them come first."""
+
+    opens_ms: int
+    klass: str
+    seats: int
+    free: int
+    before: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A seat that could take an entry: through which ring (1 is the strictest), with which bonus and cost there,
+    idle since when, and until when it is kept away from this entry."""
+
+    seat: Seat
+    ring: int
+    bonus_ms: int
+    cost_ms: int
+    idle_ms: int
+    excluded_until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All about one living entry at one moment: its order, its rings, and who could serve it."""
+
+    now_ms: int
+    entry: LiveEntry
+    score: int
+    rings: tuple[RingView, ...]
+    servers: tuple[Server, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +241,8 @@ class Change:
     ``seq`` counts all changes of a shard without a gap. ``score`` is the entry's order, ``order_ms`` the
     value that won the comparison, ``how`` whether an entry left ``finished`` or ``abandoned``, ``chosen_by``
     who looked (``entry``, ``seat`` or ``pair`` when an exclusion ended), ``free`` and ``waiting`` how many
-    stood in that class, ``passed_over`` the seats that were excluded for this entry.
+    stood in that class, ``passed_over`` the seats that were excluded for this entry, ``others`` who stood next
+    to the chosen one with their values: seats where the entry chose, entries where the seat chose.
     """
 
     stream_id: str
@@ -218,6 +264,7 @@ class Change:
     free: int | None = None
     waiting: int | None = None
     passed_over: tuple[str, ...] = ()
+    others: tuple[tuple[str, int], ...] = ()
     waited_ms: int | None = None
     expires_ms: int | None = None
     until_ms: int | None = None

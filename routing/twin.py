@@ -5,6 +5,7 @@ production the kernel is always the server's. Whoever changes one of the two cha
 tests compare them.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from heapq import heappop
 from typing import cast
@@ -20,8 +21,12 @@ from routing.model import (
     LiveEntry,
     Place,
     Reservation,
+    RingView,
+    Seat,
     SeatState,
+    Server,
     Snapshot,
+    Standing,
     Subscription,
     TickResult,
     check_id,
@@ -47,6 +52,8 @@ class Twin(TwinState):
         e = self._make_entry(entry, revive_ms + self._skew if revive_ms else 0)
         if e is None:
             held = self._entries.get(entry.id)
+            if held:
+                held.owner = self.owner
             return self._answer(held.reservation) if held and held.state == "reserved" else None
         self._advance(e)
         self._emit(
@@ -119,7 +126,7 @@ class Twin(TwinState):
         known = self._seats.get(check_id(seat))
         if known is None:
             return None
-        s, changed = self._enrol(seat, known, subs)
+        s, changed = self._enrol(seat, known, subs, claim=False)
         return self._seek_entry(s, s.idle) if s.state == "available" and changed else None
 
     def pause(
@@ -265,6 +272,7 @@ class Twin(TwinState):
         if e and e.state != "waiting" and e.seat == known.seat:
             if e.state == "reserved":
                 self._connect(self._reservations[e.reservation], e)
+            e.owner = self._seats[known.seat].owner = self.owner
             return self._answer(e.reservation)
         if s and s.state == "in_contact":
             raise RoutingConflict("the seat is in contact")
@@ -278,7 +286,9 @@ class Twin(TwinState):
             self._end_reservation(left, "cancelled", "restored")
         elif e:
             self._unqueue(e, e.ring)
-        if e is None:
+        if e:
+            e.owner = self.owner
+        else:
             e = self._make_entry(known.entry, revive)
             if e is None:
                 return None
@@ -304,6 +314,40 @@ class Twin(TwinState):
                 self._fall_due(*timer)
         return TickResult(self._next_due(), handled)
 
+    def find_entry(self, entry_id: str) -> LiveEntry | None:
+        """See ``Engine.find_entry``."""
+        e = self._entries.get(check_id(entry_id))
+        return self._entry_view(e) if e else None
+
+    def find_seat(self, seat_id: str) -> Seat | None:
+        """See ``Engine.find_seat``."""
+        s = self._seats.get(check_id(seat_id))
+        return self._view(s) if s else None
+
+    def standing(self, entry_id: str, *, now_ms: int = 0) -> Standing | None:
+        """See ``Engine.standing``."""
+        e = self._entries.get(check_id(entry_id))
+        if e is None:
+            return None
+        rings = []
+        for step in e.steps:
+            queue = self._queues[step.klass].rows
+            before, seats = bisect_left(queue, (e.score, "")), self._staffed.get(step.klass, 0)
+            free, opens = len(self._free[step.klass].rows), self._wall(e.arrived + step.after_ms)
+            rings.append(RingView(opens, step.klass, seats, free, before, len(queue)))
+        ring_of = {step.klass: ring for ring, step in enumerate(e.steps, 1)}
+        servers = []
+        for s in self._seats.values():
+            shared = [(ring_of[sub.klass], sub) for sub in s.subs if sub.klass in ring_of]
+            if shared:
+                ring, sub = min(shared, key=lambda pair: pair[0])
+                until = self._wall(e.excluded[s.id]) if s.id in e.excluded else None
+                servers.append(
+                    Server(self._view(s), ring, sub.bonus_ms, sub.cost_ms, self._wall(s.idle), until)
+                )
+        now = self._wall(max((now_ms or self._clock()) + self._skew, self._now))
+        return Standing(now, self._entry_view(e), self._wall(e.score), tuple(rings), tuple(servers))
+
     def next_due_ms(self) -> int | None:
         """When something falls due next: where a simulation may jump to."""
         return self._next_due()
@@ -312,14 +356,9 @@ class Twin(TwinState):
         """See ``Engine.snapshot``."""
         entries, reservations = [], []
         for e in self._entries.values():
-            number = e.reservation or None
-            klass = e.steps[e.ring - 1].klass
-            seat = e.seat if number else None
-            entries.append(
-                LiveEntry(e.id, e.state, self._wall(e.arrived), e.credit, e.ring, klass, number, seat)
-            )
-            if number:
-                reservations.append(self._answer(number))
+            entries.append(self._entry_view(e))
+            if e.reservation:
+                reservations.append(self._answer(e.reservation))
         counters = Counters(self._entered, self._finished, self._abandoned)
         seats = tuple(self._view(s) for s in self._seats.values())
         return Snapshot(self._wall(self._now), "", tuple(entries), seats, tuple(reservations), counters)

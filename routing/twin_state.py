@@ -14,10 +14,12 @@ from routing.model import (
     EXCLUDE_MS,
     KEEP_MS,
     LEASE_MS,
+    OTHERS,
     Change,
     ChangeKind,
     Entry,
     EntryState,
+    LiveEntry,
     Reservation,
     Seat,
     SeatState,
@@ -41,6 +43,8 @@ class _Entry:
     ring: int = 0
     reservation: int = 0
     seat: str = ""
+    owner: str = ""
+    entered: int = 0
     excluded: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -62,6 +66,8 @@ class _Seat:
     then_reason: str = ""
     entry: str = ""
     reservation: int = 0
+    owner: str = ""
+    signed_in: int = 0
 
     @property
     def busy(self) -> bool:
@@ -120,7 +126,9 @@ class TwinState:
         *,
         observe: Callable[[Change], None] | None = None,
         clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        owner: str = "",
     ) -> None:
+        self.owner = owner
         self._observe = observe
         self._clock = clock
         self._now = 0
@@ -174,7 +182,35 @@ class TwinState:
         until = self._wall(s.until) if s.until else None
         state = cast(SeatState, s.state)
         number, entry = s.reservation or None, s.entry or None
-        return Seat(s.id, state, s.reason, self._wall(s.since), until, s.then, s.then_reason, number, entry)
+        return Seat(
+            s.id,
+            state,
+            s.reason,
+            self._wall(s.since),
+            until,
+            s.then,
+            s.then_reason,
+            number,
+            entry,
+            s.owner,
+            self._wall(s.signed_in),
+        )
+
+    def _entry_view(self, e: _Entry) -> LiveEntry:
+        number, klass = e.reservation or None, e.steps[e.ring - 1].klass
+        seat = e.seat if number else None
+        return LiveEntry(
+            e.id,
+            e.state,
+            self._wall(e.arrived),
+            e.credit,
+            e.ring,
+            klass,
+            number,
+            seat,
+            e.owner,
+            self._wall(e.entered),
+        )
 
     # queues and sets
 
@@ -244,6 +280,7 @@ class TwinState:
             free=len(self._free[klass].rows),
             waiting=len(self._queues[klass].rows),
             passed_over=tuple(sorted(e.excluded)),
+            others=self._others(by, klass, s.id if by == "entry" else e.id),
             waited_ms=self._now - e.arrived,
             expires_ms=self._wall(r.expires),
         )
@@ -254,6 +291,12 @@ class TwinState:
         if accepts_by_itself(s.id):
             self._connect(r, e)
         return self._answer(number)
+
+    def _others(self, by: str, klass: str, chosen: str) -> tuple[tuple[str, int], ...]:
+        if by == "pair":
+            return ()
+        rows = (self._free if by == "entry" else self._queues)[klass].rows[: OTHERS + 1]
+        return tuple((name, self._wall(value)) for value, name in rows if name != chosen)[:OTHERS]
 
     def _advance(self, e: _Entry) -> int:
         start = e.ring
@@ -407,15 +450,22 @@ class TwinState:
         self._left.pop(entry.id, None)
         self._untime("ge", entry.id)
         arrived = min(entry.arrived_ms + self._skew, self._now) if entry.arrived_ms else self._now
-        e = self._entries[entry.id] = _Entry(entry.id, arrived, entry.credit_ms, entry.steps)
+        e = _Entry(entry.id, arrived, entry.credit_ms, entry.steps, owner=self.owner, entered=self._now)
+        self._entries[entry.id] = e
         self._entered += 1
         return e
 
-    def _enrol(self, seat: str, s: _Seat | None, subs: tuple[Subscription, ...] | None) -> tuple[_Seat, bool]:
+    def _enrol(
+        self, seat: str, s: _Seat | None, subs: tuple[Subscription, ...] | None, *, claim: bool = True
+    ) -> tuple[_Seat, bool]:
         if s is None:
-            s = self._seats[seat] = _Seat(seat, subs or (), self._now, self._now)
+            s = self._seats[seat] = _Seat(
+                seat, subs or (), self._now, self._now, owner=self.owner, signed_in=self._now
+            )
             self._staff(s.subs, 1)
             return s, True
+        if claim:
+            s.owner = self.owner
         if subs is None or subs == s.subs:
             return s, False
         self._unset_free(s)

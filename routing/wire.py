@@ -12,9 +12,12 @@ from routing.model import (
     EntryState,
     LiveEntry,
     Reservation,
+    RingView,
     Seat,
     SeatState,
+    Server,
     Snapshot,
+    Standing,
     Step,
     Subscription,
 )
@@ -53,15 +56,16 @@ def reservation(reply: Sequence[Any] | None) -> Reservation | None:
 
 def live_entry(row: Sequence[Any]) -> LiveEntry:
     """One entry of a snapshot."""
-    name, state, arrived, credit, ring, klass, number, seat = row
+    name, state, arrived, credit, ring, klass, number, seat, owner, entered = row
+    held = seat if number else None
     return LiveEntry(
-        name, cast(EntryState, state), arrived, credit, ring, klass, number or None, seat if number else None
+        name, cast(EntryState, state), arrived, credit, ring, klass, number or None, held, owner, entered
     )
 
 
 def seat(row: Sequence[Any]) -> Seat:
     """One seat of a snapshot."""
-    name, state, reason, since, until, then, then_reason, number, entry = row
+    name, state, reason, since, until, then, then_reason, number, entry, owner, signed_in = row
     return Seat(
         name,
         cast(SeatState, state),
@@ -72,6 +76,20 @@ def seat(row: Sequence[Any]) -> Seat:
         then_reason,
         number or None,
         entry or None,
+        owner,
+        signed_in,
+    )
+
+
+def standing(reply: Sequence[Any], rows: Iterable[Sequence[Any]]) -> Standing:
+    """What is known of one entry, from the reply about its rings and the rows of its servers."""
+    now_ms, entry, score, rings = reply
+    servers = (
+        Server(seat(held), ring, bonus, cost, idle, until or None)
+        for held, ring, bonus, cost, idle, until in rows
+    )
+    return Standing(
+        now_ms, live_entry(entry), score, tuple(RingView(*ring) for ring in rings), tuple(servers)
     )
 
 
@@ -119,7 +137,13 @@ def change(stream_id: str, fields: Mapping[str, str]) -> Change:
         free=number("free"),
         waiting=number("waiting"),
         passed_over=tuple(fields.get("passed", "").split()),
+        others=tuple(_valued(named) for named in fields.get("others", "").split()),
         waited_ms=number("waited"),
         expires_ms=number("expires"),
         until_ms=number("until"),
     )
+
+
+def _valued(named: str) -> tuple[str, int]:
+    name, _, value = named.rpartition("=")
+    return name, int(value)

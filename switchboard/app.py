@@ -15,7 +15,7 @@ import structlog
 from ivr.ari.client import Ari, AriSettings, Reconciled
 from ivr.errors import IvrError
 from ivr.prompts.catalogue import SOUND, PromptSet
-from ivr.server.config import ServerOptions, ServerPorts, Trunk
+from ivr.server.config import ServerOptions, ServerPorts
 from ivr.server.fetch import find_or_fetch
 from ivr.server.process import AsteriskServer
 from routing.engine import Engine
@@ -29,6 +29,7 @@ from switchboard.health import check_health
 from switchboard.house import House
 from switchboard.records.store import Records
 from switchboard.rules import RuleBook, follow, read_seeds
+from switchboard.times import now_ms
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import WebSettings
 from switchboard.web.sites import open_sites
@@ -61,6 +62,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         else:
             house.live.health("asterisk", False, "正在启动", "starting")
             await _open_telephony(house, held, progress)
+            await house.desks.return_to_phones()
         if config.demo != "none":
             await load_demo(records, config.data_dir)
         if config.demo == "live" and house.ari:
@@ -87,10 +89,10 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
         url = config.redis_url.get_secret_value()
     else:
         url = (await held.enter_async_context(RoutingServer(config.run_dir / "redis"))).url
-    engine = await Engine.connect(url)
+    engine = await Engine.connect(url, owner=secret_file(config, "node"))
     held.push_async_callback(engine.close)
-    prompts = PromptSet(overlay=config.prompt_overlay)
-    book = RuleBook(records, read_seeds(config), prompts.keys)
+    prompts = PromptSet(overlay=config.recorded_prompts)
+    book = RuleBook(records, read_seeds(config), prompts.keys, config.time_zone)
     return House(
         config,
         records,
@@ -167,7 +169,8 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         options=ServerOptions(
             app=APPLICATION,
             bind=config.sip_host,
-            trunk=Trunk(match=config.trunk_addresses, contact=config.trunk_contact),
+            run_as=config.asterisk_user,
+            trunks=tuple(line.for_asterisk() for line in config.lines),
             away_prompt="system_trouble_message",
             thanks_prompt="message_saved",
         ),
@@ -215,4 +218,6 @@ async def _watch_health(house: House) -> None:
     while True:
         for name, (ok, zh, en) in (await check_health(house)).items():
             house.live.health(name, ok, zh, en)
+        today = house.calendar.local(now_ms()).date()
+        house.live.notice("calendar", house.calendar.warning(today))
         await asyncio.sleep(HEALTH_S)

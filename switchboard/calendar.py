@@ -90,6 +90,10 @@ class Calendar:
         """A day that a notice gives off, weekends within included: it lies in a run of days off with a named one."""
         return any(self._is_named(day) for day in self._run_of_days_off(date))
 
+    def overrides(self, date: dt.date, /) -> bool:
+        """Whether the override table says what this day is."""
+        return date in self._overrides.working_days or date in self._overrides.days_off
+
     def _run_of_days_off(self, date: dt.date) -> Iterator[dt.date]:
         for step in (dt.timedelta(days=1), dt.timedelta(days=-1)):
             day = date

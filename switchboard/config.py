@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import tomllib
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +23,7 @@ from pydantic_settings import (
 )
 
 from switchboard.errors import ConfigurationError
+from switchboard.trunks import TrunkConfig
 
 DEFAULT_FILE = "switchboard.toml"
 
@@ -58,6 +61,9 @@ class Config(BaseSettings):
     ari_url: str | None = Field(None, description="http://host:8088 of an Asterisk that runs elsewhere")
     ari_user: str = Field("switchboard", min_length=1, description="the ARI user's name")
     ari_password: SecretStr | None = Field(None, description="the ARI user's password")
+    asterisk_user: str | None = Field(
+        None, pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="the user Asterisk becomes when root starts it"
+    )
     asterisk_http_port: int = Field(8088, ge=1, le=65535, description="a free port on loopback")
     sip_host: str = Field("127.0.0.1", description="the address on which SIP is answered")
     sip_port: int = Field(5060, ge=1, le=65535, description="a free port for SIP")
@@ -66,11 +72,13 @@ class Config(BaseSettings):
     trunk_addresses: tuple[str, ...] = Field(
         ("127.0.0.1/32",), description='who may place calls, as ["10.1.2.0/24"]'
     )
-
-    trunk_contact: str | None = Field(
+    trunks: tuple[TrunkConfig, ...] = Field(
+        (), max_length=20, description="[[trunks]] tables (docs/trunk.md), in place of trunk_addresses"
+    )
+    service_number: str | None = Field(
         None,
-        pattern=r"^sips?:[A-Za-z0-9_.:-]+$",
-        description="where calls to the outside go, as sip:10.1.2.3:5060; none: nobody is called back",
+        pattern=r"^[0-9]{3,15}$",
+        description="the number that volunteers call to sign in from an ordinary telephone",
     )
 
     message_most_s: int = Field(180, ge=2, le=600, description="the longest message, in s")
@@ -98,10 +106,18 @@ class Config(BaseSettings):
         None, description="a TOML file of holidays and make-up working days that the built-in table lacks"
     )
     time_zone: str = Field("Asia/Shanghai", description="a name of the IANA time zones, as Asia/Shanghai")
-    prompt_overlay: Path | None = Field(None, description="a folder of <language>/<key>.wav in place of ours")
+    prompt_overlay: Path | None = Field(
+        None, description="a folder of <language>/<key>.wav in place of ours; none: prompts/ in data_dir"
+    )
 
     leg_ms: int = Field(
         10_000, ge=2_000, le=60_000, description="how long a volunteer's phone may take, in ms"
+    )
+    phone_ring_ms: int = Field(
+        25_000, ge=5_000, le=60_000, description="how long a volunteer's own telephone is rung, in ms"
+    )
+    phone_accept_ms: int = Field(
+        15_000, ge=3_000, le=60_000, description="how long whoever picks it up may take to press 1, in ms"
     )
     wrap_up_ms: int = Field(60_000, ge=0, le=1_800_000, description="time after a contact, in ms")
     longest_wait_ms: int = Field(
@@ -151,11 +167,27 @@ class Config(BaseSettings):
             wrong.append("tls_certificate and tls_key belong together: set both or neither")
         if self.asterisk == "external" and not (self.ari_url and self.ari_password):
             wrong.append("asterisk = external needs ari_url and ari_password")
+        if not self.trunks and not _are_networks(self.trunk_addresses):
+            wrong.append('trunk_addresses are networks, as ["10.1.2.0/24"]')
+        if self.trunks and "trunk_addresses" in self.model_fields_set:
+            wrong.append("trunk_addresses belongs into the trunks: remove it")
+        if len({trunk.name for trunk in self.trunks}) != len(self.trunks):
+            wrong.append("trunks: two of them have the same name")
         if not self.http_port and not self.https_port:
             wrong.append("http_port and https_port are both 0: nobody could open a page")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    @property
+    def lines(self) -> tuple[TrunkConfig, ...]:
+        """Every trunk; ``trunk_addresses`` alone is one that only calls us."""
+        return self.trunks or (TrunkConfig.model_validate({"addresses": self.trunk_addresses}),)
+
+    @property
+    def recorded_prompts(self) -> Path:
+        """The folder of studio recordings; it is made at the first upload."""
+        return self.prompt_overlay or self.data_dir / "prompts"
 
     @property
     def run_dir(self) -> Path:
@@ -172,6 +204,13 @@ class Config(BaseSettings):
         return f"sqlite+aiosqlite:///{self.data_dir / 'switchboard.sqlite'}"
 
 
+def _are_networks(given: tuple[str, ...]) -> bool:
+    try:
+        return bool([ip_network(network) for network in given])
+    except ValueError:
+        return False
+
+
 def load_config(**overrides: Any) -> Config:
     """Read environment and file once. Raises ``ConfigurationError`` naming every wrong field and what to write."""
     try:
@@ -186,11 +225,21 @@ def _explain(error: ValidationError) -> list[str]:
     lines = []
     for item in error.errors(include_input=False, include_url=False):
         name = ".".join(str(part) for part in item["loc"])
-        field = Config.model_fields.get(name)
+        said = item["msg"].removeprefix("Value error, ")
+        field = _field(item["loc"])
         if not name:
-            lines.append(item["msg"].removeprefix("Value error, "))
-        elif field is None:
+            lines.append(said)
+        elif field is None or item["type"] == "extra_forbidden":
             lines.append(f"{name}: there is no such setting; remove it or correct its name")
         else:
-            lines.append(f"{name}: {item['msg']}; write {field.description}")
+            lines.append(f"{name}: {said}; write {field.description}")
     return lines
+
+
+def _field(place: tuple[int | str, ...]) -> FieldInfo | None:
+    """The setting that a mistake is about: a field of ours, or one of a trunk's."""
+    first, *rest = place or ("",)
+    inner = next((part for part in rest if isinstance(part, str)), None)
+    if first == "trunks" and inner is not None:
+        return TrunkConfig.model_fields.get(inner)
+    return Config.model_fields.get(str(first))

@@ -16,10 +16,14 @@
     ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
     ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
+    ├── KnownCallersInvalid     known_callers       lines that hold no number or no reason, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
     │   ├── WeakPassword        weak_password       shorter or longer than a password may be
+    │   ├── WeakPin             weak_pin            not 6 to 12 digits, or the first that everybody tries
+    │   ├── PhoneTaken          phone_taken         another volunteer has this telephone number
+    │   ├── PhoneUnfit          phone_unfit         not a telephone number that we can call
     │   └── UnknownAgent        unknown_agent       no such agent
     └── WebError                each with its HTTP status
         ├── BadRequest          bad_request    400  not JSON, or not the JSON we asked for
@@ -31,11 +35,18 @@
         ├── NotAllowed          not_allowed    405
         ├── Conflict            conflict       409  what was asked does not fit what has happened meanwhile
         │   ├── Moved           version_moved
-        │   └── NoEarlier       nothing_earlier
+        │   ├── NoEarlier       nothing_earlier
+        │   ├── NoEarlierSound  no_earlier_recording
+        │   └── NoSoundFolder   no_overlay
         ├── TooLarge            too_large      413
         ├── NotJson             not_json       415
+        ├── NotSoundType        not_wav        415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
-        │   └── NotPublishable  rules_invalid       carries the problems of the text
+        │   ├── NotPublishable  rules_invalid       carries the problems of the text
+        │   ├── SoundUnreadable not_sound
+        │   ├── SoundIsLong     sound_too_long
+        │   ├── SoundIsQuiet    too_quiet
+        │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -78,6 +89,18 @@ class CalendarInvalid(SwitchboardError):
     code = "calendar_invalid"
     zh = "节假日表有误。"
     en = "The table of holidays has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class KnownCallersInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake; none holds a number."""
+
+    code = "known_callers"
+    zh = "号码名单有误。"
+    en = "The list of numbers has mistakes."
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -186,6 +209,24 @@ class WeakPassword(PeopleError):
     en = "A password has 8 to 256 characters."
 
 
+class WeakPin(PeopleError):
+    code = "weak_pin"
+    zh = "服务密码须为 6 至 12 位数字，且不能是连续或重复的数字。"
+    en = "A PIN has 6 to 12 digits, not in a row and not repeated."
+
+
+class PhoneTaken(PeopleError):
+    code = "phone_taken"
+    zh = "这个电话号码已由另一位志愿者登记。"
+    en = "Another volunteer has registered this number."
+
+
+class PhoneUnfit(PeopleError):
+    code = "phone_unfit"
+    zh = "请填写可以拨通的国内手机或固定电话号码。"
+    en = "Give a mobile or landline number in this country."
+
+
 class UnknownAgent(PeopleError):
     code = "unknown_agent"
     zh = "没有这位志愿者。"
@@ -285,6 +326,18 @@ class NoEarlier(Conflict):
     en = NothingEarlier.en
 
 
+class NoEarlierSound(Conflict):
+    code = "no_earlier_recording"
+    zh = "没有更早的录音可以恢复。"
+    en = "There is no earlier recording to go back to."
+
+
+class NoSoundFolder(Conflict):
+    code = "no_overlay"
+    zh = "还没有设置存放录音的文件夹。"
+    en = "No folder for recordings is configured (prompt_overlay)."
+
+
 class TooLarge(WebError):
     status = 413
     code = "too_large"
@@ -299,6 +352,13 @@ class NotJson(WebError):
     en = "The body must be application/json."
 
 
+class NotSoundType(WebError):
+    status = 415
+    code = "not_wav"
+    zh = "请上传 WAV 格式的录音文件。"
+    en = "Send the recording as a WAV file (Content-Type: audio/wav)."
+
+
 class InvalidInput(WebError):
     status = 422
     code = "invalid_input"
@@ -310,6 +370,32 @@ class NotPublishable(InvalidInput):
     code = "rules_invalid"
     zh = RulesInvalid.zh
     en = RulesInvalid.en
+
+
+class SoundUnreadable(InvalidInput):
+    """``problems`` says what the file is instead."""
+
+    code = "not_sound"
+    zh = "这个文件不能用，请把录音存为 WAV 格式（单声道或双声道，16 或 24 位）。"
+    en = "This file cannot be used: save the recording as WAV (one or two channels, 16 or 24 bits)."
+
+
+class SoundIsLong(InvalidInput):
+    code = "sound_too_long"
+    zh = "录音太长：最多三分钟，文件不超过 10 MB。"
+    en = "The recording is too long: at most three minutes and 10 MB."
+
+
+class SoundIsQuiet(InvalidInput):
+    code = "too_quiet"
+    zh = "录音里没有听到说话声，请靠近麦克风再录一次。"
+    en = "No speech was heard in the recording: please go nearer to the microphone and try again."
+
+
+class TextInvalid(InvalidInput):
+    code = "text_invalid"
+    zh = "内容有误，没有采用。"
+    en = "The text has mistakes; nothing was taken from it."
 
 
 class TooManyTries(WebError):

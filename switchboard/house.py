@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,22 +12,26 @@ from aiohttp import web
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
-from ivr.dialling import TrunkRules
+from ivr.dialling import caller_number, trunk_endpoint
+from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
+from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
 from routing.errors import RoutingError
-from routing.model import Entry, KnownEntry, KnownSeat, Step, Subscription
+from routing.model import Entry, KnownEntry, KnownSeat, Standing, Step, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
-from switchboard.calendar import load_calendar
+from switchboard.agents.telephone import ServiceLine
+from switchboard.calendar import Calendar
 from switchboard.config import Config
 from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
 from switchboard.contacts.tasks import Tasks
+from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.health import check_health
 from switchboard.live import Live
@@ -38,6 +42,9 @@ from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
 
 log = structlog.get_logger(__name__)
+
+SHORT = 6
+"""Digits of the longest short number: nobody is at home there."""
 
 POLICY = ("policy", ONLY_NAME["policy"])
 
@@ -82,19 +89,18 @@ class House:
         self.rule_book = rule_book
         self._take(rules)
         self.prompts = prompts
+        self.studio = Studio(prompts)
         self.board = board
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
         self.dispatch.on_reset = lambda: self.background(self.restore_routing())
         self.tasks = Tasks(self)
         self.wrong_codes = WrongCodes()
-        self.calendar = load_calendar()
         self.overload: Overload = NeverOverloaded()
-        self.trunk = TrunkRules("trunk") if config.trunk_contact else None
-        """How calls to the outside are placed; None: nobody can be called back."""
         self.stopping = False
         self.recordings_spool: Path = config.run_dir / "recording"
         self.no_telephony: str | None = None
@@ -108,6 +114,7 @@ class House:
         self.rules = rules
         self.policy: Policy = rules.policy
         self.hotlines: Mapping[str, Hotline] = rules.hotlines
+        self.calendar: Calendar = rules.calendar
         self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._matters = {matter.id: matter for matter in rules.policy.matters}
 
@@ -146,6 +153,40 @@ class House:
             raise RuntimeError("a call without telephony")
         return self._waiting_room
 
+    @property
+    def service_number(self) -> str | None:
+        return self.config.service_number
+
+    def dial_out(self, number: str, *, listed: Collection[str] = ()) -> str:
+        """What to originate to for ``number``: through the first trunk that takes it. Raises ``NumberRefused``.
+
+        ``listed`` are the short numbers that the hotline's own data names.
+        """
+        refused = NumberRefused("no_trunk", "no trunk takes calls to the outside")
+        for line in self.config.lines:
+            if rules := line.rules():
+                try:
+                    return trunk_endpoint(number, rules, listed=listed)
+                except NumberRefused as error:
+                    refused = error
+        raise refused
+
+    @property
+    def calls_out(self) -> bool:
+        """Whether any trunk takes calls to the outside: without one nobody is promised a call."""
+        return any(line.rules() for line in self.config.lines)
+
+    def dialable(self, number: str | None) -> str | None:
+        """A number that may be called back, in our one form; None for anything else, short numbers included."""
+        known = caller_number(number)
+        if known is None or len(known) <= SHORT:
+            return None
+        try:
+            self.dial_out(known)
+        except NumberRefused:
+            return None
+        return known
+
     async def hang_up_leg(self, contact_id: str) -> None:
         """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
         contact = self.live.contact(contact_id)
@@ -166,6 +207,45 @@ class House:
             await self.require_ari().request("DELETE", f"recordings/stored/{name}")
         return file
 
+    def hand_over(self, contact_id: str, to: str, *, three_way: bool) -> str | None:
+        """The volunteer wants another hotline in the talk. Returns why not (a code of the desk's words), or None.
+
+        ``to`` is an id of the hotline's own list of transfers: nothing else can be asked for.
+        """
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.stage != "talking":
+            return "not_yours"
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        transfer = hotline.transfer(to) if hotline else None
+        if transfer is None:
+            return "no_such_hotline"
+        if contact.handing and contact.handing["state"] in ("ringing", "joined"):
+            return "third_party_here"
+        try:
+            contact.hand_overs.put_nowait(HandOver(transfer, three_way))
+        except asyncio.QueueFull:
+            return "third_party_here"
+        return None
+
+    async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
+        """Leave out what is said from now on, or record again; both sides hear it said. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.recording is None:
+            return "not_recorded"
+        changed = await contact.pause_recording() if paused else await contact.resume_recording()
+        if changed:
+            self.desks.talking(contact, recording=not paused)
+        return None
+
+    def transfers_of(self, contact: Contact) -> list[dict[str, str]]:
+        """The hotlines that this contact may be handed to: ``id``, ``zh``, ``en``."""
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        return (
+            [{"id": one.id, "zh": one.name_zh, "en": one.name_en} for one in hotline.transfers]
+            if hotline
+            else []
+        )
+
     def ring_again(self, contact_id: str) -> None:
         """The desk of this talk was reloaded and has no phone session any more."""
         contact = self.live.contact(contact_id)
@@ -176,6 +256,9 @@ class House:
 
     def matters(self) -> list[dict[str, str]]:
         return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
+
+    def priorities(self) -> list[dict[str, str]]:
+        return [{"id": reason.id, "zh": reason.zh, "en": reason.en} for reason in self.policy.priorities]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
         known = self._matters.get(matter or "")
@@ -296,6 +379,9 @@ class House:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
 
         return await demo_call(self, keys=keys)
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return await self.engine.standing(contact_id)
 
     # ---- work beside the contacts
 

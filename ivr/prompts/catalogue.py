@@ -24,7 +24,9 @@ TONES = ("beep", "pause", "ring", "whisper")
 """Keys without words: before a message, between groups of digits, a soft ring, before a volunteer's cue."""
 
 _DEFAULT = LANGUAGES[0]
-_LANGUAGE = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})?")
+LANGUAGE = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})?")
+"""How a language is named: the folder of its sounds."""
+_SERIES = re.compile(r"(ahead|digits|weekday|this_week|next_week|month|day|time)_\d+")
 
 log = structlog.get_logger(__name__)
 
@@ -67,13 +69,32 @@ class PromptSet:
 
         Raises UnknownPrompt for a key in no table, MissingSound when not even Mandarin has a file.
         """
+        return f"sound:{self.path(language, key).with_suffix('')}"
+
+    def path(self, language: str, key: str) -> Path:
+        """The file that is played. Raises as `media` does."""
+        found = self.find(language, key)
+        if found is None:
+            raise MissingSound(f"no sound file for prompt {key!r} in {language!r} or {_DEFAULT!r}")
+        return found
+
+    def find(self, language: str, key: str) -> Path | None:
+        """The file that is played, None when not even Mandarin has one. Raises UnknownPrompt."""
         self._known(key)
-        for path in self._places(language, key):
-            if path.suffix == ".wav" and not self._playable(path):
-                continue
-            if path.is_file():
-                return f"sound:{path.with_suffix('')}"
-        raise MissingSound(f"no sound file for prompt {key!r} in {language!r} or {_DEFAULT!r}")
+        playable = (
+            path for path in self._places(language, key) if path.suffix != ".wav" or self._playable(path)
+        )
+        return next((path for path in playable if path.is_file()), None)
+
+    def spoken_in(self, language: str, key: str) -> str:
+        """The language in which a prompt is said: English is offered in English by all."""
+        phrase = self.phrases.get(language, {}).get(key)
+        return phrase.spoken_in if phrase else language
+
+    @staticmethod
+    def is_series(key: str) -> bool:
+        """One of a row of numbers, days or hours rather than a sentence of its own."""
+        return _SERIES.fullmatch(key) is not None
 
     def sequence(self, language: str, keys: Iterable[str]) -> list[str]:
         """The media of several keys, to be played one after another."""
@@ -111,10 +132,9 @@ class PromptSet:
 
     def _places(self, language: str, key: str) -> Iterator[Path]:
         """Where the sound may lie, best first. A language never names a folder outside the two roots."""
-        wished = [language] if _LANGUAGE.fullmatch(language) else []
+        wished = [language] if LANGUAGE.fullmatch(language) else []
         for name in dict.fromkeys([*wished, _DEFAULT]):
-            phrase = self.phrases.get(name, {}).get(key)
-            spoken_in = phrase.spoken_in if phrase else name
+            spoken_in = self.spoken_in(name, key)
             for folder in dict.fromkeys([name, spoken_in]):
                 if self.overlay:
                     yield self.overlay / folder / f"{key}.wav"

@@ -32,6 +32,14 @@ def frame_powers(sound: bytes) -> list[float]:
     ]
 
 
+def sample_powers(sound: Sequence[float]) -> list[float]:
+    """Mean power of each whole frame of samples within ±1."""
+    return [
+        sum(one * one for one in sound[at : at + FRAME]) / FRAME
+        for at in range(0, len(sound) - FRAME + 1, FRAME)
+    ]
+
+
 def active_power(powers: Sequence[float]) -> float:
     """Mean power of the frames within 25 dB of the loudest; 0 where there is no sound."""
     least = max(powers, default=0.0) * _WITHIN
@@ -51,10 +59,7 @@ def active_dbfs(sound: bytes) -> float:
 
 def even(sound: Sequence[float]) -> list[float]:
     """Samples within ±1 at 8 kHz brought to the one level, their peaks rounded off; unchanged if silent."""
-    powers = [
-        sum(one * one for one in sound[at : at + FRAME]) / FRAME
-        for at in range(0, len(sound) - FRAME + 1, FRAME)
-    ]
+    powers = sample_powers(sound)
     active = active_power(powers)
     if active <= 0:
         return list(sound)

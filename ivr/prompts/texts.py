@@ -81,6 +81,22 @@ def series_last(name: str, folder: Path = HERE) -> int:
         raise BrokenTable(f"series {name}: {error!r}") from error
 
 
+_DAYS = frozenset({"today", "tomorrow", "day_after_tomorrow"})
+_PARTS = ("weekday_", "this_week_", "next_week_", "day_", "time_")
+
+
+def tail_ms(key: str) -> int:
+    """The pause behind a phrase: short within a number or a date, long after an entry of a menu.
+
+    About 100 ms more are in the soft ends of both phrases, so that the parts of a moment stand 120 to 140 ms apart.
+    """
+    if key.startswith(("digits_", "month_")):
+        return 20
+    if key in _DAYS or key.startswith(_PARTS):
+        return 40
+    return 300 if key.startswith("menu_") else 120
+
+
 _SMALL = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
     *("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),

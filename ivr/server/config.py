@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from ivr.errors import AsteriskFailed
+from ivr.server.trunk import Trunk
 
 # A unix socket's path is limited by the kernel; Asterisk's console socket lies in the run folder.
 _SOCKET_PATH_LIMIT = 107
@@ -52,24 +53,14 @@ def _free_port() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Trunk:
-    """The line to the telephone network.
-
-    `match` are the addresses (CIDR) it calls from, and the only ones; `contact` (such as
-    "sip:10.1.2.3:5060") is where calls to the outside go, None when there are none.
-    """
-
-    match: tuple[str, ...] = ("127.0.0.1/32",)
-    contact: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ServerOptions:
     """What is seldom changed.
 
     `bind` is the address of the SIP transports; `external_address` what far phones must be told behind a
     NAT. `away_prompt` and `thanks_prompt` name files in `<sounds_dir>/<language>/` that the dialplan speaks
-    when the application is away; `away_message_s` is the longest message it takes then. `extra_modules` are
+    when the application is away, `fax_prompt` one for fax machines; `away_message_s` is the longest message
+    it takes then. `run_as` is the user Asterisk becomes when it is started by root (None:
+    see own_user.py). `extra_modules` are
     loaded too, `extra_files` (name to text) are written beside the configuration and replace a template of
     the same name, `extra_dialplan` and `extra_pjsip` are appended.
     """
@@ -78,10 +69,12 @@ class ServerOptions:
     bind: str = "127.0.0.1"
     external_address: str | None = None
     language: str = "zh"
-    trunk: Trunk = field(default_factory=Trunk)
+    trunks: tuple[Trunk, ...] = (Trunk(),)
     away_prompt: str = "away"
     thanks_prompt: str = "away_thanks"
+    fax_prompt: str = "fax_not_here"
     away_message_s: int = 120
+    run_as: str | None = None
     extra_modules: tuple[str, ...] = ()
     extra_files: Mapping[str, str] = field(default_factory=dict)
     extra_dialplan: str = ""
@@ -152,30 +145,42 @@ def _variables(settings: ServerSettings) -> dict[str, str]:
         "language": options.language,
         "away_prompt": options.away_prompt,
         "thanks_prompt": options.thanks_prompt,
+        "fax_prompt": options.fax_prompt,
         "away_message_s": str(options.away_message_s),
         "sip_port": str(ports.sip),
         "http_port": str(ports.http),
         "rtp_first": str(ports.rtp_first),
         "rtp_last": str(ports.rtp_last),
     }
-    trunk = options.trunk
-    for name, value in [*plain.items(), *(("trunk", text) for text in (*trunk.match, trunk.contact or "-"))]:
+    for name, value in plain.items():
         # A line break would be a new setting, a semicolon a comment, a comma a new argument in the dialplan.
         if not value or re.search(r"[\x00-\x1f;,\[\]]", value):
             raise AsteriskFailed(
                 f"The setting {name} is empty or holds a character Asterisk's files cannot carry."
             )
-    aor = f"\n[trunk]\ntype = aor\ncontact = {trunk.contact}\n" if trunk.contact else ""
+    names = [trunk.endpoint for trunk in options.trunks]
+    if len(names) != len(set(names)):
+        raise AsteriskFailed("Two trunks have the same name.")
+    for trunk in options.trunks:
+        trunk.check()
     return plain | {
         "transport_extra": _external(options.external_address),
-        "trunk_match_lines": "\n".join(f"match = {source}" for source in trunk.match),
-        "trunk_permit_lines": "\n".join(f"permit = {source}" for source in trunk.match),
-        "trunk_aor_line": "aors = trunk" if trunk.contact else "",
-        "trunk_aor_section": aor,
+        "trunk_sections": "\n".join(_trunk_section(trunk, options.language) for trunk in options.trunks),
+        "trunk_acls": "\n\n".join(_trunk_acl(trunk) for trunk in options.trunks),
         "extra_modules": "\n".join(f"load = {module}" for module in options.extra_modules),
         "extra_dialplan": options.extra_dialplan,
         "extra_pjsip": options.extra_pjsip,
     }
+
+
+def _trunk_section(trunk: Trunk, language: str) -> str:
+    text = resources.files("asterisk_conf").joinpath("trunk.part").read_text("utf-8")
+    return _Template(text).substitute(trunk.variables(language))
+
+
+def _trunk_acl(trunk: Trunk) -> str:
+    permits = [f"permit = {source}" for source in trunk.match]
+    return "\n".join([f"[{trunk.endpoint}]", "deny = 0.0.0.0/0.0.0.0", "deny = ::/0", *permits])
 
 
 def _external(address: str | None) -> str:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ivr.outbound import dialable
-from ivr.softphones import Kind
 from routing.errors import RoutingError
 from routing.model import Change, Seat, message_seats
+from switchboard.agents.ring import Ring
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
     from switchboard.house import House
     from switchboard.records.people import AgentRow
+
+Reached = Literal["browser", "sip", "trunk"]
+"""How a volunteer is reached: the desk's own phone in the browser or beside it, or an ordinary telephone that is called
+through a trunk and answered with a key."""
 
 MOST_ANSWERS = 200
 EXTENSION_MS = 60_000
@@ -46,6 +49,9 @@ WORDS = {
     ),
     "busy": ("请先结束手上的来电", "Finish the call you are in first"),
     "too_late": ("时间已过，来电已转给其他志愿者", "Too late: the contact has gone to somebody else"),
+    "no_such_hotline": ("不能转接到这个号码", "This call cannot be handed there"),
+    "third_party_here": ("已有另一条热线在通话中或正在接通", "Another hotline is in the talk or being rung"),
+    "not_recorded": ("本次通话没有录音", "This talk is not being recorded"),
     "routing_away": (
         "排队系统暂时不可用，请稍候再试",
         "The queue is not available just now; try again in a moment",
@@ -67,6 +73,8 @@ class Command(BaseModel):
     disposition: str | None = Field(None, max_length=40)
     note: str = Field("", max_length=4000)
     then: str = Field("ready", pattern="^(ready|pause)$")
+    to: str | None = Field(None, max_length=40)
+    three_way: bool = False
 
 
 class Refused(Exception):
@@ -90,7 +98,10 @@ class Desk:
         self.reservation: dict[str, Any] | None = None
         self.contact: dict[str, Any] | None = None
         self.socket: DeskSocket | None = None
-        self.phone: Kind = "browser"
+        self.phone: Reached = "browser"
+        self.on_phone = False
+        self.duty: str | None = None
+        self.ring: Ring | None = None
         self.password = ""
         self.back_to_ready = False
         self._queue: dict[str, Any] = {}
@@ -134,6 +145,8 @@ class Desk:
             "since": change.at_ms,
             "until": change.until_ms,
         }
+        if self.ring and change.state not in ("reserved", "in_contact"):
+            self.ring.seat_left.set()
         self.tell({"type": "state", "state": self.state})
         if change.state == "wrap_up" and self.contact:
             self.contact |= {"stage": "wrap_up", "wrap_up_until": change.until_ms}
@@ -149,8 +162,18 @@ class Desk:
             "card": contact.card(),
         }
         self.tell({"type": "reservation", "reservation": self.reservation})
+        if self.on_phone and change.reservation:
+            self.ring_phone(contact, change.reservation, accepted=False)
+
+    def ring_phone(self, contact: Contact, reservation: int, *, accepted: bool) -> Ring:
+        """The ringing of the volunteer's own telephone for this reservation: the one under way, or a new one."""
+        if self.ring is None or self.ring.reservation != reservation:
+            self.ring = Ring(self.house, self, contact, reservation, accepted=accepted, before=self.ring)
+        return self.ring
 
     def reservation_over(self, change: Change) -> None:
+        if self.ring and self.ring.reservation == change.reservation:
+            self.ring.withdrawn.set()
         if self.reservation and self.reservation["id"] == change.reservation:
             self.reservation = None
             why = {"timed_out": "timed_out", "rejected": "rejected"}.get(
@@ -181,6 +204,10 @@ class Desk:
             "talking_since": contact.talking_ms,
             "wrap_up_until": None,
             "recording": False,
+            "recording_paused": False,
+            "consent": contact.consent,
+            "transfers": self.house.transfers_of(contact),
+            "hand_over": contact.handing,
         }
         self.tell({"type": "contact", "contact": self.contact})
 
@@ -188,7 +215,19 @@ class Desk:
         if self.contact is None and self.state["name"] == "in_contact":
             self._serve(contact)
         if self.contact and self.contact["id"] == contact.id:
-            self.contact |= {"stage": "talking", "talking_since": contact.talking_ms, "recording": recording}
+            self.contact |= {
+                "stage": "talking",
+                "talking_since": contact.talking_ms,
+                "recording": recording,
+                "recording_paused": bool(contact.recording and contact.recording.paused),
+                "consent": contact.consent,
+            }
+            self.tell({"type": "contact", "contact": self.contact})
+
+    def handing(self, contact: Contact) -> None:
+        """The other hotline rings, is in the talk, did not answer, or has left."""
+        if self.contact and self.contact["id"] == contact.id:
+            self.contact |= {"hand_over": contact.handing}
             self.tell({"type": "contact", "contact": self.contact})
 
     def queue_changed(self, queue: dict[str, Any]) -> None:
@@ -243,6 +282,9 @@ class Desk:
             "accept": self._accept,
             "reject": self._reject,
             "hang_up": self._hang_up,
+            "hand_over": self._hand_over,
+            "pause_recording": self._pause_recording,
+            "resume_recording": self._resume_recording,
             "wrap_up": self._wrap_up,
             "extend": self._extend,
             "call_message": self._call_message,
@@ -301,27 +343,47 @@ class Desk:
         contact = self._my_contact(command)
         await self.house.hang_up_leg(contact["id"])
 
+    async def _hand_over(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if why := self.house.hand_over(contact["id"], command.to or "", three_way=command.three_way):
+            raise Refused(why)
+
+    async def _pause_recording(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if why := await self.house.pause_recording(contact["id"], paused=True):
+            raise Refused(why)
+
+    async def _resume_recording(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if why := await self.house.pause_recording(contact["id"], paused=False):
+            raise Refused(why)
+
     async def _wrap_up(self, command: Command) -> None:
         contact = self._my_contact(command)
         if contact["stage"] != "wrap_up":
             raise Refused("not_yours")
         if command.disposition not in DISPOSITIONS or not self.house.knows_matter(command.matter):
             raise Refused("bad_outcome")
+        stored = self.store_outcome(contact["id"], command.matter, command.disposition, command.note)
+        ready = command.then == "ready"
+        free = self.house.desks.ready(self) if ready else self.house.engine.pause(self.seat, "break")
+        await asyncio.gather(stored, free)  # the next caller does not wait for the disk, the answer does
+
+    def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[Any]:
+        """The outcome of the contact just talked to; the desk is done with it. Await for its commit."""
         stored = self.house.records.append(
-            contact["id"],
+            contact,
             "wrapped_up",
             at_ms=now_ms(),
             key=f"wrapped_up:{self.agent.id}",
             agent=self.agent.id,
-            matter=command.matter,
-            disposition=command.disposition,
-            note=command.note,
+            matter=matter,
+            disposition=disposition,
+            note=note,
         )
-        self._wrapped = contact["id"]
+        self._wrapped = contact
         self._contact_gone()
-        ready = command.then == "ready"
-        free = self.house.desks.ready(self) if ready else self.house.engine.pause(self.seat, "break")
-        await asyncio.gather(stored, free)  # the next caller does not wait for the disk, the answer does
+        return stored
 
     # ---- messages
 
@@ -336,9 +398,9 @@ class Desk:
 
     async def _call_message(self, command: Command) -> None:
         contact = self._my_message(command)
-        if self.house.trunk is None or self.house.ari is None or contact.demo:
+        if not self.house.calls_out or self.house.ari is None or contact.demo:
             raise Refused("no_trunk")
-        if dialable(contact.caller, self.house.trunk) is None:
+        if self.house.dialable(contact.caller) is None:
             raise Refused("no_number")
         if self.state["name"] not in ("available", "paused"):
             raise Refused("busy")

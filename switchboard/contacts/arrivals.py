@@ -12,6 +12,7 @@ from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, Reconciled
 from ivr.ari.events import StasisStart
 from ivr.call import Call
+from ivr.dialling import caller_number
 from routing.model import LiveEntry
 from switchboard.contacts.contact import Contact, new_contact_id
 from switchboard.contacts.phone import handle_call, resume_call
@@ -49,17 +50,29 @@ class Arrivals:
         if len(self._tasks) >= MOST_CALLS:
             self._house.background(channel.continue_in_dialplan("away"))
             return
+        dialled = event.args[1] if len(event.args) > 1 else ""
+        if dialled and dialled == self._house.config.service_number:
+            self._serve_volunteer(channel, caller_number(event.channel.caller.number))
+            return
         contact = Contact(
             house=self._house,
             id=new_contact_id(),
             medium="call",
-            hotline=event.args[1] if len(event.args) > 1 else "",
-            caller=event.channel.caller.number or None,
+            hotline=dialled,
+            caller=caller_number(event.channel.caller.number),
             channel=event.channel.id,
             demo="demo" in event.args[2:],
             arrived_ms=now_ms(),
         )
         self._run(contact, channel, resumed=False)
+
+    def _serve_volunteer(self, channel: Channel, caller: str | None) -> None:
+        """A volunteer calls the service number: no contact, but a call like any other while it lasts."""
+        call = Call(self._ari, channel, self._house.prompts)
+        work = self._house.service_line.serve(call, caller)
+        task = asyncio.create_task(_until_hung_up(call, work), name="service line")
+        self._tasks[channel.id] = task
+        task.add_done_callback(lambda _: self._over(channel.id))
 
     def _run(self, contact: Contact, channel: Channel, *, resumed: bool) -> None:
         hotline = contact.rules.hotlines.get(contact.hotline)
@@ -102,7 +115,7 @@ class Arrivals:
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
             ours = entry.id in {contact.id for contact in self._contacts.values()}
-            if not ours and not self._house.tasks.holds(entry.id):
+            if entry.owner == self._house.engine.owner and not ours and not self._house.tasks.holds(entry.id):
                 await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:
@@ -120,13 +133,13 @@ class Arrivals:
     async def _end_orphans(self, found: Reconciled) -> None:
         """Legs, snoops and called callers without a living talk are hung up: nobody else would ever do it."""
         for channel_id in found.channels:
-            if channel_id.startswith(("ag-", "snoop-", "out-")) and not self._belongs(channel_id):
+            if channel_id.startswith(("ag-", "snoop-", "tr-", "out-")) and not self._belongs(channel_id):
                 await Channel(self._ari, channel_id).hangup()
 
     def _belongs(self, channel_id: str) -> bool:
-        called = channel_id.startswith("out-")
+        under_way = ("transfer", "calling")
         return any(
-            contact.id in channel_id and (contact.talked or (called and contact.stage == "calling"))
+            contact.id in channel_id and (contact.talked or contact.stage in under_way)
             for contact in [*self._contacts.values(), *self._house.tasks.all()]
         )
 

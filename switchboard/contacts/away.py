@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ivr.dialling import caller_number
 from ivr.errors import IvrError
 from switchboard.contacts.message import store, take_in_spoken
 from switchboard.contacts.promises import promised_contact
@@ -61,7 +62,7 @@ async def take_in(house: House, file: Path) -> str | None:
     call = ContactRecord(
         id=message,
         hotline=house.default_hotline.number,
-        caller=named["caller"] or None,
+        caller=caller_number(named["caller"]),
         language=house.default_hotline.language,
         matter=house.default_hotline.default_matter,
         arrived_ms=int(named["seconds"]) * 1000,

@@ -6,7 +6,7 @@ import datetime as dt
 import secrets
 from typing import TYPE_CHECKING
 
-from ivr.code import LENGTH
+from ivr.intake import CODE_LENGTH
 from switchboard.contacts.contact import Contact
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def call_of(promise: str) -> str:
 async def new_code(house: House) -> str:
     """A code that no open contact has; nobody can guess it from another."""
     while True:
-        code = f"{secrets.randbelow(10**LENGTH):0{LENGTH}d}"
+        code = f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}d}"
         if await house.records.open_by_code(code) is None:
             return code
 

@@ -14,8 +14,10 @@ from switchboard.records.database import Database
 from switchboard.records.events import ContactEvent, is_slug, is_text
 from switchboard.records.fold import ContactRecord, fold
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
+from switchboard.records.known_callers import KnownCallers
 from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
+from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page, TaskFigures
 from switchboard.records.writer import Writer
@@ -46,6 +48,8 @@ class Records:
         self._writer = Writer(Journal(database).commit)
         self._audit = Audit(database)
         self.people = People(database, passwords)
+        self.known_callers = KnownCallers(database)
+        self.phones = Phones(database, passwords)
         self.rules = Published(database, self._audit)
 
     @classmethod
@@ -121,6 +125,21 @@ class Records:
         async with self._database.read() as connection:
             rows = await connection.execute(wanted.order_by(ContactRow.arrived_ms, ContactRow.id))
             return [record_of(row) for row in rows]
+
+    async def follow_ups(self, *, limit: int = 200) -> list[ContactRecord]:
+        """Contacts that somebody still has to look into, oldest first."""
+        wanted = select(ContactRow.__table__).where(ContactRow.follow_up == "open")
+        async with self._database.read() as connection:
+            rows = await connection.execute(
+                wanted.order_by(ContactRow.arrived_ms, ContactRow.id).limit(limit)
+            )
+            return [record_of(row) for row in rows]
+
+    async def open_follow_ups(self) -> int:
+        """How many there are."""
+        wanted = select(func.count()).select_from(ContactRow).where(ContactRow.follow_up == "open")
+        async with self._database.read() as connection:
+            return (await connection.execute(wanted)).scalar_one()
 
     async def earlier_contacts(self, caller: str | None, *, before_ms: int | None = None) -> int:
         """How many contacts this number had before ``before_ms`` (now). 0 for a withheld number."""
@@ -199,6 +218,9 @@ class Records:
         self, name: str, password: str, role: Role, agent_id: str | None = None
     ) -> Account:
         return await self.people.create_account(name, password, role, agent_id)
+
+    async def phone_of(self, agent: str) -> Phone | None:
+        return await self.phones.of(agent)
 
     async def verify_password(self, name: str, password: str) -> Account | None:
         return await self.people.verify_password(name, password)

@@ -9,6 +9,9 @@ from typing import Protocol
 
 from aiohttp import web
 
+from ivr.prompts.studio import Studio
+from routing.model import Standing
+from switchboard.calendar import Calendar
 from switchboard.records import Records
 from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
@@ -42,6 +45,11 @@ class WebHouse(Protocol):
     def records(self) -> Records: ...
 
     @property
+    def service_number(self) -> str | None:
+        """What volunteers call to serve from an ordinary telephone."""
+        ...
+
+    @property
     def board(self) -> LiveBoard: ...
 
     @property
@@ -55,6 +63,12 @@ class WebHouse(Protocol):
     @property
     def rule_book(self) -> RuleBook: ...
 
+    @property
+    def studio(self) -> Studio: ...
+
+    @property
+    def calendar(self) -> Calendar: ...
+
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""
         ...
@@ -63,8 +77,16 @@ class WebHouse(Protocol):
         """``id``, ``zh``, ``en`` of each matter."""
         ...
 
+    def priorities(self) -> list[dict[str, str]]:
+        """``id``, ``zh``, ``en`` of each reason for which callers go first."""
+        ...
+
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         """Upgrade and serve until the desk leaves; origin, session and role have been checked."""
+        ...
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        """How a contact stands in the queue, None when it is not there."""
         ...
 
     async def demo_call(self, keys: str | None) -> str:

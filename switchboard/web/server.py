@@ -7,13 +7,25 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from switchboard.web import api, files, rules, sockets
+from switchboard.web import api, calendar, callers, files, own_phone, prompts, rules, sockets, walk
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
 from switchboard.web.sessions import CookieStorage, SignInDesk, keep_session
 from switchboard.web.sip_relay import SipLines
-from switchboard.web.state import CLIENT, COOKIES, GOING, HOUSE, LOCAL_ADMIN, ROUTES, SIGN_IN_DESK, SIP_LINES
+from switchboard.web.state import (
+    CLIENT,
+    COOKIES,
+    GOING,
+    HOUSE,
+    LOCAL_ADMIN,
+    ROUTES,
+    SIGN_IN_DESK,
+    SIP_LINES,
+    SOUND_DOOR,
+)
+
+PARTS = (api, rules, prompts, callers, calendar, own_phone, walk, sockets, files)
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
@@ -30,14 +42,15 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app[COOKIES] = CookieStorage(house.web.secret, https_in_front=house.web.https_in_front)
     app[SIGN_IN_DESK] = SignInDesk()
     app[SIP_LINES] = SipLines()
+    app[SOUND_DOOR] = asyncio.Semaphore(1)
     app[GOING] = asyncio.Event()
     app.cleanup_ctx.append(_client)
     app.on_shutdown.append(_say_goodbye)
     app.on_response_prepare.append(put_headers)
     app[ROUTES] = []
-    for routes in (api.routes, rules.routes, sockets.routes, files.routes):
-        routes.install(app)
-        app[ROUTES] += routes.all
+    for part in PARTS:
+        part.routes.install(app)
+        app[ROUTES] += part.routes.all
     return app
 
 

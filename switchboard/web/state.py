@@ -23,6 +23,9 @@ SESSION = web.RequestKey("session", Session)
 ROUTES: web.AppKey[list[Route]] = web.AppKey("routes")
 """Every route of the application, for its description."""
 
+SOUND_DOOR = web.AppKey("sound_door", asyncio.Semaphore)
+"""One recording is converted at a time: it keeps a core busy for some seconds."""
+
 SIGN_IN_DESK: web.AppKey[SignInDesk] = web.AppKey("sign_in_desk")
 SIP_LINES: web.AppKey[SipLines] = web.AppKey("sip_lines")
 CLIENT = web.AppKey("client", ClientSession)

@@ -22,7 +22,7 @@ async def home() -> AsyncIterator[Callee]:
 
 @pytest.fixture
 async def switchboard(home: Callee) -> AsyncIterator[Switchboard]:
-    async with Switchboard(volunteers=2, env=ENV | {"TRUNK_CONTACT": home.contact}) as running:
+    async with Switchboard(volunteers=2, env=ENV | {"TRUNKS": home.trunks}) as running:
         yield running
 
 
@@ -163,7 +163,7 @@ async def test_a_withheld_number_must_key_one_in(home: Callee, switchboard: Swit
 
 async def test_busy_is_not_reached() -> None:
     async with Callee(scenario="agents_refuse") as home:
-        env = ENV | {"TRUNK_CONTACT": home.contact, "ATTEMPT_GAPS_MS": "[]"}
+        env = ENV | {"TRUNKS": home.trunks, "ATTEMPT_GAPS_MS": "[]"}
         async with Switchboard(volunteers=1, env=env) as other, staff_of(other) as staff:
             (desk,) = staff.desks
             await desk.command("pause", reason="meal")

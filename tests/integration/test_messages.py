@@ -54,7 +54,7 @@ async def home() -> AsyncIterator[Callee]:
 
 @pytest.fixture
 async def switchboard(home: Callee) -> AsyncIterator[Switchboard]:
-    async with Switchboard(volunteers=2, env=ENV | {"TRUNK_CONTACT": home.contact}) as running:
+    async with Switchboard(volunteers=2, env=ENV | {"TRUNKS": home.trunks}) as running:
         yield running
 
 

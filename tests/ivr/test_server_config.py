@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ivr.errors import AsteriskFailed
-from ivr.server.config import ServerOptions, ServerPorts, ServerSettings, Trunk, modules_in_use, render, write
+from ivr.server.config import ServerOptions, ServerPorts, ServerSettings, modules_in_use, render, write
+from ivr.server.trunk import Trunk
 
 
 @pytest.fixture
@@ -79,8 +80,8 @@ def test_what_a_volunteers_phone_can_dial_is_nothing(settings: ServerSettings) -
 
 
 def test_a_trunk_elsewhere_may_call_and_be_called(settings: ServerSettings) -> None:
-    trunk = Trunk(match=("10.1.2.3/32", "10.1.2.4/32"), contact="sip:10.1.2.3:5060")
-    files = render(with_options(settings, trunk=trunk, bind="0.0.0.0", external_address="203.0.113.5"))  # noqa: S104
+    trunk = Trunk(match=("10.1.2.3/32", "10.1.2.4/32"), host="10.1.2.3")
+    files = render(with_options(settings, trunks=(trunk,), bind="0.0.0.0", external_address="203.0.113.5"))  # noqa: S104
     assert "match = 10.1.2.3/32\nmatch = 10.1.2.4/32" in files["pjsip.conf"]
     assert "permit = 10.1.2.3/32\npermit = 10.1.2.4/32" in files["acl.conf"]
     assert "127.0.0.1/32" not in files["acl.conf"]
@@ -93,7 +94,86 @@ def test_a_value_that_would_break_out_of_its_line_is_refused(settings: ServerSet
     with pytest.raises(AsteriskFailed):
         render(dataclasses.replace(settings, ari_password=value))
     with pytest.raises(AsteriskFailed):
-        render(with_options(settings, trunk=Trunk(match=(value,))))
+        render(with_options(settings, trunks=(Trunk(match=(value,)),)))
+    with pytest.raises(AsteriskFailed):
+        render(with_options(settings, trunks=(Trunk(host=value),)))
+
+
+def section(text: str, name: str, kind: str) -> list[str]:
+    """The lines of `[name]` with `type = kind`."""
+    parts = re.split(r"^\[", text, flags=re.MULTILINE)
+    (found,) = (part for part in parts if part.startswith(f"{name}]\ntype = {kind}\n"))
+    return lines(found)[1:]
+
+
+NORTH = Trunk(
+    match=("198.51.100.0/24",),
+    name="north",
+    host="sip.operator.example",
+    port=5070,
+    transport="tcp",
+    proxy="edge.operator.example:5071",
+    user="acct12348",
+    password="pass;word=>#,1",
+    register=True,
+    number="12348",
+    codecs=("g722", "opus", "alaw"),
+    dtmf="inband",
+    trust_caller_id=False,
+)
+
+
+def test_a_trunk_that_registers_is_written_whole(settings: ServerSettings) -> None:
+    pjsip = render(with_options(settings, trunks=(Trunk(), NORTH)))["pjsip.conf"]
+    endpoint = section(pjsip, "trunk-north", "endpoint")
+    for line in (
+        "allow = g722,opus,alaw",
+        "dtmf_mode = inband",
+        "trust_id_inbound = no",
+        "acl = trunk-north",
+        "aors = trunk-north",
+        "outbound_auth = trunk-north",
+        "from_user = acct12348",
+        r"outbound_proxy = sip:edge.operator.example:5071\;transport=tcp\;lr",
+    ):
+        assert line in endpoint
+    registration = section(pjsip, "trunk-north", "registration")
+    assert r"server_uri = sip:sip.operator.example:5070\;transport=tcp" in registration
+    assert r"client_uri = sip:acct12348@sip.operator.example:5070\;transport=tcp" in registration
+    assert "contact_user = 12348" in registration
+    assert r"password = pass\;word=>#,1" in section(pjsip, "trunk-north", "auth")
+    assert "match = 198.51.100.0/24" in section(pjsip, "trunk-north", "identify")
+
+
+def test_each_trunk_has_an_acl_of_its_own(settings: ServerSettings) -> None:
+    acl = lines(render(with_options(settings, trunks=(Trunk(), NORTH)))["acl.conf"])
+    north = acl.index("[trunk-north]")
+    assert acl[:north] == ["[trunk]", "deny = 0.0.0.0/0.0.0.0", "deny = ::/0", "permit = 127.0.0.1/32"]
+    assert acl[north + 1 :] == ["deny = 0.0.0.0/0.0.0.0", "deny = ::/0", "permit = 198.51.100.0/24"]
+
+
+def test_a_trunk_that_only_calls_us_can_be_called_by_nobody(settings: ServerSettings) -> None:
+    pjsip = render(settings)["pjsip.conf"]
+    assert "type = registration" not in pjsip
+    assert not [line for line in section(pjsip, "trunk", "endpoint") if line.startswith("aors")]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"password": "a\nb"}, {"password": "a b"}, {"number": None}, {"name": "a]"}]
+)
+def test_a_trunk_that_cannot_be_written_is_refused_without_its_secret(
+    settings: ServerSettings, wrong: dict[str, str | None]
+) -> None:
+    trunk = dataclasses.replace(NORTH, **wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(AsteriskFailed) as refused:
+        render(with_options(settings, trunks=(trunk,)))
+    assert "word" not in str(refused.value).replace("password", "")
+    assert "word" not in repr(NORTH).replace("password", "")
+
+
+def test_two_trunks_of_one_name_are_refused(settings: ServerSettings) -> None:
+    with pytest.raises(AsteriskFailed, match="same name"):
+        render(with_options(settings, trunks=(Trunk(), Trunk())))
 
 
 def test_extra_modules_files_and_dialplan_are_taken_up(settings: ServerSettings) -> None:

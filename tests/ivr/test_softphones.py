@@ -10,6 +10,7 @@ from ivr.errors import UnfitName
 
 UNFIT = [
     "trunk",
+    "trunk-north",
     "13800138000",
     "V001",
     "a/b",

@@ -3,7 +3,7 @@ step."""
 
 import contextlib
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,12 +39,14 @@ LARGEST_CREDIT_MS = 180_000
 
 entries = st.integers(0, 23).map(lambda i: f"c{i}")
 seats = st.integers(0, 7).map(lambda i: f"s{i}/live" if i < 6 else f"s{i}/message-1")
-before = st.sampled_from([0, 0, 5_000, 30_000])
+before = st.sampled_from([0, 0, 5_000, 30_000, -5_000])
+"""How long ago somebody arrived; in the future where the node's clock is ahead of the server's."""
 answers = st.sampled_from(
     ["acknowledge", "accept", "accept", "accept", "reject", "give_back", "finish", "finish"]
 )
 seat_to = st.sampled_from(["paused", "available", "available"])
-credits = st.sampled_from([0, 0, 0, 90_000, LARGEST_CREDIT_MS])
+credits = st.sampled_from([0, 0, 0, 90_000, LARGEST_CREDIT_MS, -86_400_000])
+"""Negative for a message, whose order is when it is due."""
 needs = st.sampled_from([("law", "a"), ("law", "a"), ("law", "b"), ("not", "n")])
 numbers = st.integers(0, 10_000)
 durations = st.sampled_from([0, 1, 300, 300, 900, 900, 1_500, 5_000, 10_000, 16_000, 61_000, 700_000])
@@ -82,10 +84,11 @@ def offered(draw: st.DrawFn) -> tuple[Subscription, ...]:
 class Agreement(RuleBasedStateMachine):
     """Random histories. Every rule does the same on all kernels and compares the answers."""
 
-    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], engine: Engine) -> None:
+    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], nodes: Sequence[Engine]) -> None:
         super().__init__()
         self.run = run
-        self.engine = engine
+        self.nodes = nodes
+        self.engine = nodes[0]
         self.seen: list[Change] = []
         self.twin = Twin(observe=self.seen.append)
         self.spec: Specification | None = Specification()
@@ -150,6 +153,20 @@ class Agreement(RuleBasedStateMachine):
     passing = rule(ms=durations, limit=st.sampled_from([1, 2, 200, 200, 200]))
     time_1, time_2 = passing(time), passing(time)
 
+    @rule(node=st.integers(0, 1))
+    def another_node_speaks(self, node: int) -> None:
+        self.engine = self.nodes[node]
+        self.twin.owner = self.engine.owner
+
+    @rule(entry=entries, seat=seats)
+    def ask(self, entry: str, seat: str) -> None:
+        """A question changes nothing; a replay does without it."""
+        for name, asked in (("find_entry", entry), ("find_seat", seat), ("place", entry)):
+            answer = self.run(getattr(self.engine, name)(asked))
+            assert answer == getattr(self.twin, name)(asked), (name, asked)
+        answer = self.run(self.engine.standing(entry, now_ms=self.now))
+        assert answer == self.twin.standing(entry, now_ms=self.now)
+
     @rule(name=entries)
     def abandon(self, name: str) -> None:
         self.agree(self.both("abandon", name, "caller"), "abandon", name)
@@ -194,8 +211,8 @@ class Disorder(Agreement):
     """The same with clocks that go back and contacts that are restored: server and twin agree, all invariants
     hold."""
 
-    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], engine: Engine) -> None:
-        super().__init__(run, engine)
+    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], nodes: Sequence[Engine]) -> None:
+        super().__init__(run, nodes)
         self.spec = None
 
     @rule(ms=st.sampled_from([1, 900, 1_100, 60_000, 3_600_000]))

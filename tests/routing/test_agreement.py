@@ -23,8 +23,10 @@ def agree(kind: type[Agreement], folder: Path, binary: Path) -> None:
         def history() -> Agreement:
             while engines:
                 runner.run(engines.pop().close())
-            engines.append(runner.run(Engine.connect(server.url, shard=new_shard())))
-            return kind(runner.run, engines[0])
+            shard = new_shard()
+            nodes = [Engine.connect(server.url, shard=shard, owner=owner) for owner in ("", "node-2")]
+            engines.extend(runner.run(node) for node in nodes)
+            return kind(runner.run, engines)
 
         try:
             run_state_machine_as_test(cast("type[Agreement]", history), settings=HISTORIES)

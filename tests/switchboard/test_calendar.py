@@ -1,7 +1,7 @@
 """Working days against the notices themselves.
 
-The days are typed from the notices of the General Office of the State Council (国务院办公厅关于2025年部分节假日安排的通知,
-12 November 2024; 国务院办公厅关于2026年部分节假日安排的通知, 4 November 2025), independently of any library.
+The days are typed, independently of any library, from the notices of the General Office of the State Council:
+国务院办公厅关于2025年部分节假日安排的通知 (12 November 2024) and that for 2026 (4 November 2025).
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def test_every_day_of_2025_and_2026_is_what_the_notices_say() -> None:
 
 
 def test_the_due_day_is_right_for_every_day_of_2025_and_2026() -> None:
-    """Three working days after the day it came on, counted on the typed days; 2027 begins with a free New Year's Day."""
+    """Three working days after the day it came on, counted on the typed days; New Year 2027 is taken as free."""
     calendar = Calendar(Overrides(days_off=frozenset([dt.date(2027, 1, 1)])))
     for day in EVERY_DAY:
         due, left = day, 3

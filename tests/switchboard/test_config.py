@@ -66,3 +66,70 @@ def test_secrets_are_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = f"{config} {config!r} {config.model_dump(mode='json')}"
     assert "swordfish" not in shown
     assert config.sql_url.endswith("@db/x")
+
+
+TRUNK = """
+[[trunks]]
+name = "city"
+addresses = ["198.51.100.0/24"]
+host = "sip.operator.example"
+user = "12348"
+password = "swordfish"
+registration = true
+codecs = ["g722", "alaw"]
+short_numbers = ["12345"]
+"""
+
+
+def test_a_trunk_that_registers_is_read_whole_and_keeps_its_secret(tmp_path: Path) -> None:
+    (tmp_path / "switchboard.toml").write_text(TRUNK)
+    config = load_config()
+    (line,) = config.lines
+    trunk, rules = line.for_asterisk(), line.rules()
+    assert (trunk.endpoint, trunk.number, trunk.password) == ("trunk-city", "12348", "swordfish")
+    assert trunk.codecs == ("g722", "alaw")
+    assert rules is not None
+    assert rules.short_numbers == {"12345"}
+    assert "swordfish" not in f"{config} {config!r} {config.model_dump(mode='json')} {trunk!r}"
+
+
+def test_without_trunks_the_addresses_alone_are_one_that_only_calls_us() -> None:
+    (line,) = load_config(trunk_addresses=("10.1.2.0/24",)).lines
+    assert line.for_asterisk().match == ("10.1.2.0/24",)
+    assert line.rules() is None
+
+
+def test_a_trunk_known_by_its_address_needs_no_networks() -> None:
+    (line,) = load_config(trunks=[{"host": "203.0.113.7"}]).lines
+    assert line.for_asterisk().match == ("203.0.113.7/32",)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"addresses": ["10.1.2.3/99"]}, "addresses"),
+        ({"host": "a host"}, "host"),
+        ({"host": "sip.operator.example"}, "addresses"),
+        ({"host": "10.0.0.1", "registration": True, "user": "me"}, "registration needs"),
+        ({"host": "10.0.0.1", "registration": True, "user": "me", "password": "x"}, "number"),
+        ({"host": "10.0.0.1", "password": "x y", "user": "me"}, "password"),
+        ({"host": "10.0.0.1", "codecs": ["gsm"]}, "codecs"),
+        ({"host": "10.0.0.1", "codecs": ["alaw", "alaw"]}, "codecs"),
+        ({"host": "10.0.0.1", "short_numbers": ["13800138000"]}, "short_numbers"),
+        ({"host": "10.0.0.1", "colour": "red"}, "colour"),
+    ],
+)
+def test_a_trunk_that_cannot_be_is_refused_in_words(wrong: dict[str, object], field: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        load_config(trunks=[wrong])
+    assert field in " ".join(raised.value.problems)
+    assert "x y" not in str(raised.value)
+
+
+def test_trunks_of_one_name_and_addresses_said_twice_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match="same name"):
+        load_config(trunks=[{"host": "10.0.0.1"}, {"host": "10.0.0.2"}])
+    with pytest.raises(ConfigurationError, match="trunk_addresses"):
+        load_config(trunks=[{"host": "10.0.0.1"}], trunk_addresses=("10.0.0.0/24",))
+    with pytest.raises(ConfigurationError, match="trunk_addresses"):
+        load_config(trunk_addresses=("10.0.0.0/99",))

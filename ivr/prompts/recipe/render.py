@@ -14,11 +14,9 @@ from ivr.prompts.alaw import BYTES_PER_MS
 from ivr.prompts.recipe.level import pad, telephone, to_alaw
 from ivr.prompts.recipe.voice import RATE, Voice
 from ivr.prompts.sums import Sum, file_sum, read_sums, write_sums
-from ivr.prompts.texts import HERE, LANGUAGES, Phrase, load_demonstrations, load_language
+from ivr.prompts.texts import HERE, LANGUAGES, Phrase, load_demonstrations, load_language, tail_ms
 
 SOUND = HERE / "sound"
-_DAYS = frozenset({"today", "tomorrow", "day_after_tomorrow"})
-_PARTS = ("weekday_", "this_week_", "next_week_", "day_", "time_")
 
 
 def wanted() -> Iterator[tuple[Path, list[Phrase]]]:
@@ -35,18 +33,6 @@ def is_fresh(phrase: Phrase, folder: Path, sums: dict[str, Sum]) -> bool:
     return bool(
         known and known.words == phrase.fingerprint and path.exists() and file_sum(path) == known.file
     )
-
-
-def tail_ms(key: str) -> int:
-    """The pause behind a phrase: short within a number or a date, long after an entry of a menu.
-
-    About 100 ms more are in the soft ends of both phrases, so that the parts of a moment stand 120 to 140 ms apart.
-    """
-    if key.startswith(("digits_", "month_")):
-        return 20
-    if key in _DAYS or key.startswith(_PARTS):
-        return 40
-    return 300 if key.startswith("menu_") else 120
 
 
 def render(phrase: Phrase, folder: Path, voice: Voice) -> Sum:
