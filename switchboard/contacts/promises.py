@@ -36,7 +36,8 @@ def call_of(promise: str) -> str:
 async def new_code(house: House) -> str:
     """A code that no open contact has; nobody can guess it from another."""
     while True:
-        code = f"{secrets.randbelow(10**CODE_LENGTH):0{CODE_LENGTH}d}"
+        first = 10 ** (CODE_LENGTH - 1)  # none begins with 0, which is a person in every menu
+        code = str(first + secrets.randbelow(9 * first))
         if await house.records.open_by_code(code) is None:
             return code
 
