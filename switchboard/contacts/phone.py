@@ -126,9 +126,11 @@ async def serve(call: Call, contact: Contact, hotline: Hotline, *, resumed: bool
         leg = leg or await wait_for_volunteer(call, contact, held)
         if leg is None:
             return
-        ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
+        try:
+            ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
+        finally:
+            contact.house.tasks.served_by(contact)
     contact.end("completed", ended_by)
-    await contact.house.tasks.served_by(contact)
     await ask_survey(call, contact, hotline)
 
 
