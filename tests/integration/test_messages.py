@@ -219,6 +219,15 @@ async def staff_of(switchboard: Switchboard, count: int = 1) -> AsyncIterator[Vo
         yield staff
 
 
+async def rated(switchboard: Switchboard, ident: str) -> None:
+    """Until the answer to the survey's first question is stored."""
+
+    async def stored() -> bool:
+        return bool((await switchboard.contact(ident))[0].survey)
+
+    await eventually(stored, 10, "an answer")
+
+
 async def leave_one(switchboard: Switchboard, number: str = "13800138105") -> ContactRecord:
     async with Caller(switchboard.sip_port, number) as caller:
         await to_message_mode(caller)
@@ -254,6 +263,7 @@ async def test_a_message_is_answered_by_one_click(home: Callee, switchboard: Swi
         await desk.hang_up()
         await home.rtp.wait_tone(SURVEY, 0.1, 10)
         await home.rtp.press("1")
+        await rated(switchboard, message.id)
         home.hang_up(talk.call_id)
         await home.ended()
         await desk.wait_contact("wrap_up")
