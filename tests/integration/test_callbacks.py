@@ -64,7 +64,10 @@ async def test_a_call_back_keeps_the_place_and_comes_once(home: Callee, switchbo
         assert (booked.origin, booked.caller, booked.arrived_ms) == (call.id, "13800138200", call.arrived_ms)
         (entry,) = (await switchboard.snapshot()).entries
         assert entry.id == booked.id
-        assert entry.arrived_ms == call.queued_ms  # the place of the call
+        assert entry.arrived_ms == booked.queued_ms  # the place of the call
+        assert booked.queued_ms is not None
+        assert call.queued_ms is not None
+        assert booked.queued_ms <= call.queued_ms
 
         await desk.ready()
         reservation = await desk.wait_reservation()
