@@ -12,7 +12,7 @@ from aiohttp import web
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
-from ivr.dialling import TrunkRules, trunk_endpoint
+from ivr.dialling import caller_number, trunk_endpoint
 from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
@@ -47,6 +47,9 @@ from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
 
 log = structlog.get_logger(__name__)
+
+SHORT = 6
+"""Digits of the longest short number: nobody is at home there."""
 
 POLICY = ("policy", ONLY_NAME["policy"])
 
@@ -86,10 +89,6 @@ class House:
         self.dispatch.listen(self.overload.take)
         self.tasks = Tasks(self)
         self.wrong_codes = WrongCodes()
-        self.trunk: TrunkRules | None = next(
-            (found for line in config.lines if (found := line.rules())), None
-        )
-        """How callers are called back: through the first trunk that takes calls. None: nobody can be."""
         self.stopping = False
         self.dispatch.on_reset = self._restore_anew
         self._restoring: asyncio.Task[None] | None = None
@@ -162,6 +161,22 @@ class House:
                 except NumberRefused as error:
                     refused = error
         raise refused
+
+    @property
+    def calls_out(self) -> bool:
+        """Whether any trunk takes calls to the outside: without one nobody is promised a call."""
+        return any(line.rules() for line in self.config.lines)
+
+    def dialable(self, number: str | None) -> str | None:
+        """A number that may be called back, in our one form; None for anything else, short numbers included."""
+        known = caller_number(number)
+        if known is None or len(known) <= SHORT:
+            return None
+        try:
+            self.dial_out(known)
+        except NumberRefused:
+            return None
+        return known
 
     async def hang_up_leg(self, contact_id: str) -> None:
         """The volunteer ends the talk: the leg goes, the caller stays for the survey."""

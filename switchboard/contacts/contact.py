@@ -33,15 +33,7 @@ from switchboard.times import now_ms
 log = structlog.get_logger(__name__)
 
 STAGES = (
-    "intake",
-    "waiting",
-    "ringing",
-    "message",
-    "calling",
-    "talking",
-    "transfer",
-    "survey",
-    "finished",
+    *("intake", "waiting", "ringing", "message", "calling", "talking", "transfer", "survey", "finished"),
 )
 
 
@@ -99,6 +91,8 @@ class Contact:
     declined: dict[str, int] = field(default_factory=dict)
     """Volunteers who gave this message back, and when."""
     requeued: bool = False
+    otherwise: str | None = None
+    """How the call ends when the caller hangs up without leaving a message."""
     booking: asyncio.Task[Contact] | None = None
     keeping: asyncio.Task[Contact] | None = None
     """The message that is being kept just now."""
@@ -343,6 +337,8 @@ class Contact:
             self.end("transferred", "caller", hangup_cause)
         elif self.stage in ("waiting", "ringing") or (self.stage == "message" and self.queued_ms):
             self.end("abandoned_waiting", "caller", hangup_cause)
+        elif self.otherwise:
+            self.end(self.otherwise, "system", hangup_cause)
         elif self.information:
             self.end("information", "caller", hangup_cause)
         else:
@@ -386,6 +382,7 @@ class Contact:
             "language": self.language,
             "priority": self.priority,
             "priority_reason": self.priority_reason,
+            "next": self.next_ms,
             "information": self.information,
             "transferred_to": self.transferred_to,
             "consent": self.consent,
