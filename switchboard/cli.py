@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The command line: ``switchboard serve``, ``run``, ``demo-call``, ``check-config``, ``rules``, ``simulate``."""
-=======
-"""The command line: ``switchboard serve``, ``run``, ``demo-call``, ``check-config``, ``rules``, ``prompts``."""
->>>>>>> main
+"""The command line: ``switchboard serve``, ``run``, ``check-config`` and the groups of ``switchboard.commands``."""
 
 from __future__ import annotations
 
@@ -21,12 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-<<<<<<< HEAD
-from switchboard.commands import rules, simulate
-=======
-from switchboard.commands import hotline, known_callers, prompts, rules
+from switchboard.commands import hotline, known_callers, prompts, rules, simulate
 from switchboard.commands.explain import explain
->>>>>>> main
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
 
@@ -34,14 +26,11 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The 12348 switchboard."
 )
 app.add_typer(rules.app, name="rules")
-<<<<<<< HEAD
 app.command()(simulate.simulate)
-=======
 app.command()(explain)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(hotline.app, name="hotline")
 app.add_typer(known_callers.app, name="known-callers")
->>>>>>> main
 out = Console()
 
 
