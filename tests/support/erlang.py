@@ -1,8 +1,10 @@
-"""The formulas against which the simulator is held: many callers, one trade, exponential times, first come first served.
+"""The formulas against which the simulator is held: one trade, exponential times, first come first served.
 
 A. K. Erlang 1917 (C); C. Palm 1943 (A, with patience).
 """
 
+from collections.abc import Iterable
+from heapq import heapify, heapreplace
 from math import exp
 
 
@@ -35,3 +37,21 @@ def erlang_a(arrivals: float, service: float, patience: float, servers: int) -> 
             break
     queue = waiting / total
     return queue / patience / arrivals, queue / arrivals
+
+
+def textbook_waits(callers: Iterable[tuple[int, int, int]], servers: int) -> list[tuple[int, bool]]:
+    """First come first served, by the recursion of Kiefer and Wolfowitz, exact on a given trace.
+
+    ``callers``: (arrival, patience, service) in order of arrival. Returns for each how long it waited and whether it
+    was served.
+    """
+    free = [0] * servers
+    heapify(free)
+    waits = []
+    for arrived, patience, service in callers:
+        begins = max(free[0], arrived)
+        served = begins - arrived <= patience
+        waits.append((min(begins - arrived, patience), served))
+        if served:
+            heapreplace(free, begins + service)
+    return waits
