@@ -23,7 +23,7 @@ from ivr.ari.events import (
     StasisEnd,
     StasisStart,
 )
-from ivr.errors import CallerLeft, IvrError
+from ivr.errors import CallerLeft, FaxCalled, IvrError
 from ivr.prompts.catalogue import PromptSet
 
 log = structlog.get_logger(__name__)
@@ -42,6 +42,7 @@ class Line:
         self.ari = ari
         self.channel = channel
         self.entered = asyncio.Event()
+        self.fax = False
         self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._events = ari.follow(channel.id)
         self._keys: deque[str] = deque(maxlen=MOST_KEYS_AHEAD)
@@ -65,6 +66,11 @@ class Line:
         await asyncio.gather(self._pump, return_exceptions=True)
         self.mark_gone(0)
 
+    async def part(self) -> None:
+        """The talk on this line is over: it is hung up."""
+        if not self.gone.done():
+            await self.channel.hangup()
+
     def mark_gone(self, cause: int) -> None:
         """The channel is no more, whoever says so (its own event, or a reconcile that missed it)."""
         if not self.gone.done():
@@ -76,6 +82,11 @@ class Line:
             self._key_pressed.clear()
             await self._key_pressed.wait()
         return self._keys.popleft()
+
+    def put_back(self, key: str) -> None:
+        """A key that was taken and is meant for the next question."""
+        self._keys.appendleft(key)
+        self._key_pressed.set()
 
     def forget_keys(self) -> None:
         self._keys.clear()
@@ -103,6 +114,7 @@ class Line:
                 if event.restarted or self.channel.id not in event.channels:
                     self.mark_gone(0)
             case StasisEnd():
+                self.fax = event.channel.dialplan.exten == "fax"
                 self.mark_gone(0)
             case _:
                 pass
@@ -118,12 +130,13 @@ class Call(Line):
 
     def while_connected(self) -> _WhileConnected:
         """``async with``: cancelled at hang-up, leaving as ``CallerLeft`` (compare ``asyncio.timeout``)."""
-        return _WhileConnected(self.gone)
+        return _WhileConnected(self)
 
 
 class _WhileConnected:
-    def __init__(self, gone: asyncio.Future[int]) -> None:
-        self._gone = gone
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._gone = call.gone
         self._fired = False
 
     async def __aenter__(self) -> None:
@@ -146,4 +159,4 @@ class _WhileConnected:
             return
         ours = self._task.uncancel() <= self._cancelling
         if ours and (kind is None or issubclass(kind, asyncio.CancelledError)):
-            raise CallerLeft(self._gone.result()) from error
+            raise FaxCalled if self._call.fax else CallerLeft(self._gone.result()) from error

@@ -93,6 +93,22 @@ def caller_number(given: str | None, region: str = REGION) -> str | None:
     return _stored(known, region) if known else plain
 
 
+def own_number(given: str, region: str = REGION) -> str:
+    """A volunteer's own telephone in our one form: an ordinary number of the trunk's own country.
+
+    Raises ``NumberRefused`` with the reason.
+    """
+    plain = _plain(given)
+    known = _parsed(plain, region)
+    if known is None or len(plain) <= _LONGEST_SHORT:
+        raise NumberRefused("not_valid", "not a valid telephone number")
+    if phonenumbers.region_code_for_number(known) != region:
+        raise NumberRefused("international", "a number of another country")
+    if phonenumbers.number_type(known) not in _ORDINARY - {PhoneNumberType.TOLL_FREE}:
+        raise NumberRefused("premium", "a service number")
+    return _national(known)
+
+
 def place_of(number: str | None, language: str, region: str = REGION) -> str | None:
     """Where a number is at home, in words ("北京市", "Beijing"); for a mobile with its company. None: not known.
 

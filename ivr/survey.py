@@ -64,13 +64,12 @@ async def remark(call: Call, name: str, *, longest_ms: int) -> None:
 
     A hang-up ends it like #: what was said until then is in the file.
     """
-    await say(call, ["survey_remark_speak"])
+    await say(call, ["survey_remark_speak", "beep"])  # our own tone: Asterisk comes without sounds
     recording = await call.channel.record(
         name,
         max_s=max(1, longest_ms // 1000),
         max_silence_s=REMARK_SILENCE_S,
         terminate_on="#",
-        beep=True,
         if_exists="overwrite",
     )
     try:

@@ -54,6 +54,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         house.overload.begin(found)
         _run(held, house.dispatch.run(after=found.stream_id), "dispatch")
         _run(held, house.live.run(), "live")
+        _run(held, house.keep_qualities(), "ratings")
         _run(held, follow(house.rule_book, house.rules, house.use_rules), "rules")
         _run(held, house.engine.keep_time(), "time")
         _run(held, house.overload.run(), "overload")
@@ -65,6 +66,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         else:
             house.live.health("asterisk", False, "正在启动", "starting")
             await _open_telephony(house, held, progress)
+            await house.desks.return_to_phones()
         if config.demo != "none":
             await load_demo(records, config.data_dir)
         if config.demo == "live" and house.ari:
@@ -141,6 +143,7 @@ async def _open_telephony(house: House, held: AsyncExitStack, progress: Progress
     ari.on_reconciled.append(reprovision)
     await held.enter_async_context(ari)
     _run(held, take_messages_in(house), "messages")
+    held.push_async_callback(house.tasks.close)
     held.push_async_callback(arrivals.close)
     await ari.wait_connected(timeout=config.leg_ms / 1000)
 
@@ -170,6 +173,7 @@ async def _asterisk(house: House, held: AsyncExitStack, progress: Progress) -> A
         options=ServerOptions(
             app=APPLICATION,
             bind=config.sip_host,
+            run_as=config.asterisk_user,
             trunks=tuple(line.for_asterisk() for line in config.lines),
             away_prompt="system_trouble_message",
             thanks_prompt="message_saved",

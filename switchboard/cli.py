@@ -1,4 +1,4 @@
-"""The command line: ``switchboard serve``, ``run``, ``check-config`` and the groups of ``switchboard.commands``."""
+"""The command line: ``switchboard serve``, ``run``, ``check-config``, ``rules``, ``simulate``, ``explain`` and more."""
 
 from __future__ import annotations
 

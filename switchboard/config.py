@@ -61,6 +61,9 @@ class Config(BaseSettings):
     ari_url: str | None = Field(None, description="http://host:8088 of an Asterisk that runs elsewhere")
     ari_user: str = Field("switchboard", min_length=1, description="the ARI user's name")
     ari_password: SecretStr | None = Field(None, description="the ARI user's password")
+    asterisk_user: str | None = Field(
+        None, pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="the user Asterisk becomes when root starts it"
+    )
     asterisk_http_port: int = Field(8088, ge=1, le=65535, description="a free port on loopback")
     sip_host: str = Field("127.0.0.1", description="the address on which SIP is answered")
     sip_port: int = Field(5060, ge=1, le=65535, description="a free port for SIP")
@@ -76,6 +79,23 @@ class Config(BaseSettings):
         None,
         pattern=r"^[0-9]{3,15}$",
         description="the number that volunteers call to sign in from an ordinary telephone",
+    )
+
+    message_most_s: int = Field(180, ge=2, le=600, description="the longest message, in s")
+    message_warn_s: int = Field(
+        20, ge=1, le=60, description="how long before its end a caller is warned, in s"
+    )
+    message_silence_s: int = Field(6, ge=1, le=30, description="silence that ends a message, in s")
+    attempt_gaps_ms: tuple[int, ...] = Field(
+        (600_000, 3_600_000), max_length=9, description="between calls to somebody not reached, in ms"
+    )
+    call_from_hour: int = Field(8, ge=0, le=23, description="nobody is called back before this hour")
+    call_until_hour: int = Field(21, ge=1, le=24, description="nobody is called back from this hour on")
+    dial_ms: int = Field(
+        40_000, ge=1_000, le=120_000, description="how long we let a caller's phone ring, in ms"
+    )
+    press_one_ms: int = Field(
+        4_000, ge=500, le=20_000, description="how long whoever answers has for the key 1, thrice, in ms"
     )
 
     hotline_dir: Path | None = Field(
@@ -95,6 +115,9 @@ class Config(BaseSettings):
     )
     phone_ring_ms: int = Field(
         25_000, ge=5_000, le=60_000, description="how long a volunteer's own telephone is rung, in ms"
+    )
+    phone_accept_ms: int = Field(
+        15_000, ge=3_000, le=60_000, description="how long whoever picks it up may take to press 1, in ms"
     )
     wrap_up_ms: int = Field(60_000, ge=0, le=1_800_000, description="time after a contact, in ms")
     longest_wait_ms: int = Field(

@@ -21,6 +21,9 @@
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
     │   ├── WeakPassword        weak_password       shorter or longer than a password may be
+    │   ├── WeakPin             weak_pin            not 6 to 12 digits, or the first that everybody tries
+    │   ├── PhoneTaken          phone_taken         another volunteer has this telephone number
+    │   ├── PhoneUnfit          phone_unfit         not a telephone number that we can call
     │   └── UnknownAgent        unknown_agent       no such agent
     └── WebError                each with its HTTP status
         ├── BadRequest          bad_request    400  not JSON, or not the JSON we asked for
@@ -204,6 +207,24 @@ class WeakPassword(PeopleError):
     code = "weak_password"
     zh = "密码长度须为 8 至 256 个字符。"
     en = "A password has 8 to 256 characters."
+
+
+class WeakPin(PeopleError):
+    code = "weak_pin"
+    zh = "服务密码须为 6 至 12 位数字，且不能是连续或重复的数字。"
+    en = "A PIN has 6 to 12 digits, not in a row and not repeated."
+
+
+class PhoneTaken(PeopleError):
+    code = "phone_taken"
+    zh = "这个电话号码已由另一位志愿者登记。"
+    en = "Another volunteer has registered this number."
+
+
+class PhoneUnfit(PeopleError):
+    code = "phone_unfit"
+    zh = "请填写可以拨通的国内手机或固定电话号码。"
+    en = "Give a mobile or landline number in this country."
 
 
 class UnknownAgent(PeopleError):

@@ -59,7 +59,8 @@ class ServerOptions:
     `bind` is the address of the SIP transports; `external_address` what far phones must be told behind a
     NAT. `away_prompt` and `thanks_prompt` name files in `<sounds_dir>/<language>/` that the dialplan speaks
     when the application is away, `fax_prompt` one for fax machines; `away_message_s` is the longest message
-    it takes then. `run_as` is the user Asterisk becomes when it is started by root. `extra_modules` are
+    it takes then. `run_as` is the user Asterisk becomes when it is started by root (None:
+    see own_user.py). `extra_modules` are
     loaded too, `extra_files` (name to text) are written beside the configuration and replace a template of
     the same name, `extra_dialplan` and `extra_pjsip` are appended.
     """
@@ -73,7 +74,7 @@ class ServerOptions:
     thanks_prompt: str = "away_thanks"
     fax_prompt: str = "fax_not_here"
     away_message_s: int = 120
-    run_as: str = "asterisk"
+    run_as: str | None = None
     extra_modules: tuple[str, ...] = ()
     extra_files: Mapping[str, str] = field(default_factory=dict)
     extra_dialplan: str = ""

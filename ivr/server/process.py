@@ -23,6 +23,7 @@ from ivr.ari.client import probe
 from ivr.errors import AriError, AsteriskFailed, PortTaken, Refused
 from ivr.server.config import ServerOptions, ServerPorts, ServerSettings, write
 from ivr.server.fetch import AsteriskHome
+from ivr.server.own_user import own_user
 
 log = structlog.get_logger(__name__)
 
@@ -134,6 +135,7 @@ class AsteriskServer:
 
     def _launch(self) -> None:
         write(self.settings)
+        user = own_user(self.settings, Path(self.home.command[-1]))
         command = [*self.home.command, "-f", "-n", "-C", str(self.settings.config_file)]
         console = self.settings.run_dir / "log" / "console"
         with console.open(
@@ -146,6 +148,9 @@ class AsteriskServer:
                 stderr=out,
                 cwd=self.settings.run_dir,
                 start_new_session=True,
+                user=user.pw_uid if user else None,
+                group=user.pw_gid if user else None,
+                extra_groups=[] if user else None,
                 env={
                     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
                     "LC_ALL": "C.UTF-8",

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ivr.errors import AriError
-from ivr.softphones import Kind, dial_string, provision, remove
+from ivr.softphones import dial_string, provision, remove
 from routing.errors import RoutingError
-from routing.model import Change, agent_of
-from switchboard.agents.desk import Desk
+from routing.model import Change, agent_of, live_seat, message_seats
+from switchboard.agents.desk import Desk, Reached
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
     from switchboard.house import House
+    from switchboard.records.phones import Duty
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +44,8 @@ class Desks:
             if seat.state in ("available", "reserved"):
                 await self._house.engine.pause(seat.id, "restart")
             agent = agent_of(seat.id)
-            self._leaving[agent] = asyncio.create_task(
-                self._leave_later(agent, seat.id), name=f"leave {agent}"
-            )
+            if agent not in self._leaving:
+                self._leaving[agent] = asyncio.create_task(self._leave_later(agent), name=f"leave {agent}")
 
     def at(self, agent: str) -> Desk | None:
         return self._desks.get(agent)
@@ -53,12 +53,14 @@ class Desks:
     def is_away(self, agent: str | None) -> bool:
         """Whether the volunteer's page is gone for the moment (a reload) while the desk is kept."""
         desk = self._desks.get(agent or "")
-        return desk is not None and desk.send is None
+        return desk is not None and desk.send is None and desk.phone != "trunk"
 
     def all(self) -> list[Desk]:
         return list(self._desks.values())
 
-    async def sign_in(self, agent_id: str, desk_id: str, phone: Kind, *, endpoint: str | None = None) -> Desk:
+    async def sign_in(
+        self, agent_id: str, desk_id: str, phone: Reached, *, endpoint: str | None = None
+    ) -> Desk:
         """The desk of this volunteer, new or the same again. A phone is provisioned with a password made anew."""
         house = self._house
         agent = await house.records.agent(agent_id)
@@ -72,11 +74,18 @@ class Desks:
             house.overload.knows(desk)
             await self._occupy(desk)
         another = not desk.password or (desk.id, desk.phone) != (desk_id, phone)
-        if endpoint is None and another:
+        if phone == "trunk":
+            desk.phone = phone
+        elif endpoint is None and another:
             desk.phone = phone
             desk.password = secrets.token_urlsafe(18)
             await self.provision(desk)
+        if desk.on_phone and phone != "trunk":  # the last choice counts: calls come to the desk again
+            desk.on_phone = False
+            await self._keep_duty(desk, None)
         desk.id = desk_id
+        if desk.send is None:
+            await self._take_messages(desk)
         if desk.back_to_ready or desk.state["reason"] in RETURNING:
             desk.back_to_ready = False
             await self.ready(desk)
@@ -92,16 +101,59 @@ class Desks:
             await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
+        await self._take_messages(desk)
+
+    async def _take_messages(self, desk: Desk) -> None:
+        """Whoever is signed in may be given messages, also in a pause from calls."""
+        for seat, subscriptions in desk.message_seats:
+            await self._house.engine.ready(seat, subscriptions)
+        desk.messages_changed(self._house.tasks.frame(desk.agent.id))
 
     async def provision(self, desk: Desk) -> None:
         """Give the phone its endpoint in Asterisk; again after each start of Asterisk."""
         ari = self._house.ari
-        if ari is None or not desk.password:
+        if ari is None or not desk.password or desk.phone == "trunk":
             return
         try:
             await provision(ari, desk.agent.id, desk.password, kind=desk.phone)
         except AriError as error:
             log.warning("phone not provisioned", agent=desk.agent.id, error=error.code)
+
+    async def serve_by_phone(self, agent_id: str, *, ready: bool) -> None:
+        """The volunteer is called on their own telephone from now on, with or without a desk open.
+
+        Raises LookupError where there is no such volunteer.
+        """
+        house = self._house
+        agent = await house.records.agent(agent_id)
+        if agent is None:
+            raise LookupError(agent_id)
+        if task := self._leaving.pop(agent_id, None):
+            task.cancel()
+        desk = self._desks.get(agent_id)
+        if desk is None:
+            desk = self._desks[agent_id] = Desk(house, agent, "telephone", dial_string(agent_id))
+            await self._occupy(desk)
+        desk.phone, desk.on_phone = "trunk", True
+        await self._keep_duty(desk, "ready" if ready else "paused")
+        if ready:
+            await self.ready(desk)
+        else:
+            await house.engine.pause(desk.seat, "break", desk.subscriptions)
+        house.live.agent_changed(desk)
+
+    async def return_to_phones(self) -> None:
+        """After a start: whoever served by telephone without a desk does so again, and need not know."""
+        for phone in await self._house.records.phones.on_duty():
+            try:
+                await self.serve_by_phone(phone.agent, ready=phone.duty == "ready")
+            except (LookupError, RoutingError) as error:
+                log.warning("not back on the telephone", agent=phone.agent, error=type(error).__name__)
+
+    async def _keep_duty(self, desk: Desk, duty: Duty | None) -> None:
+        if desk.duty != duty:
+            desk.duty = duty
+            await self._house.records.phones.set_duty(desk.agent.id, duty)
 
     async def ready(self, desk: Desk) -> None:
         agent = await self._house.records.agent(desk.agent.id)
@@ -115,29 +167,56 @@ class Desks:
             desk.now_is(desk.agent)
             try:
                 await self._house.engine.subscribe(desk.seat, desk.subscriptions)
+                for seat, subscriptions in desk.message_seats:
+                    await self._house.engine.subscribe(seat, subscriptions)
             except RoutingError as error:
                 log.warning("desk not subscribed anew", agent=desk.agent.id, error=error.code)
 
     async def socket_gone(self, desk: Desk) -> None:
         """The page is away: nobody is offered to an empty chair; a reload within a minute comes back to it all."""
         desk.send = None
+        if desk.on_phone:
+            return
         desk.back_to_ready = desk.state["name"] in ("available", "reserved")
         try:
             await self._house.engine.pause(desk.seat, "desk_gone")
+            for seat, _ in desk.message_seats:
+                await self._house.engine.pause(seat, "desk_gone")
         except RoutingError as error:
             log.warning("desk not paused", agent=desk.agent.id, error=error.code)
         self._leaving[desk.agent.id] = asyncio.create_task(
-            self._leave_later(desk.agent.id, desk.seat), name=f"leave {desk.agent.id}"
+            self._leave_later(desk.agent.id), name=f"leave {desk.agent.id}"
         )
 
-    async def _leave_later(self, agent: str, seat: str) -> None:
+    async def _leave_later(self, agent: str) -> None:
         await asyncio.sleep(AWAY_S)
         self._leaving.pop(agent, None)
-        await self._house.engine.leave(seat)
+        await self._leave(agent)
+
+    async def _leave(self, agent: str) -> None:
+        """Out of the roster with every seat; the messages that were not answered go back by themselves."""
+        engine = self._house.engine
+        for seat in message_seats(agent, self._house.policy.message_seats):
+            await engine.leave(seat)  # remembered while there is a message: it is given back next
+        self._house.tasks.give_back_all(agent, "signed_out")
+        await engine.leave(live_seat(agent))
 
     async def sign_out(self, desk: Desk) -> None:
         """Leave the roster. In a contact this is remembered by the engine and done at its end."""
-        await self._house.engine.leave(desk.seat)
+        await self._keep_duty(desk, None)
+        await self._leave(desk.agent.id)
+
+    def others_for(self, contact: Contact, agent: str) -> bool:
+        """Whether somebody else signed in could be given this message."""
+        return any(
+            desk.agent.id != agent and self._house.serves(desk, contact.served_matter(), contact.language)
+            for desk in self.all()
+        )
+
+    def serving(self, contact: Contact) -> None:
+        """The volunteer's desk shows a contact whose caller is being called."""
+        if desk := self._desks.get(contact.agent or ""):
+            desk.serving(contact)
 
     def _remove(self, desk: Desk) -> None:
         """The seat is offline: the desk is no more, and its phone cannot register again."""
@@ -159,10 +238,15 @@ class Desks:
         desk = self._desks.get(agent_of(change.seat)) if change.seat else None
         if desk is None:
             return
-        contact = self._house.live.contact(change.entry) if change.entry else None
+        if change.seat != desk.seat:
+            return  # a message seat: the message itself tells the desk
+        contact = self._house.live.contact(change.entry.partition("/")[0]) if change.entry else None
         match change.kind:
             case "seat.changed":
                 desk.seat_changed(change)
+                if desk.on_phone and change.state in ("available", "paused"):
+                    duty: Duty = "ready" if change.state == "available" else "paused"
+                    self._house.background(self._keep_duty(desk, duty))
                 self._log_state(change, desk)
                 if change.state == "offline":
                     self._remove(desk)
@@ -197,4 +281,5 @@ class Desks:
     async def close(self) -> None:
         for task in self._leaving.values():
             task.cancel()
-        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
+        rings = [desk.ring.close() for desk in self.all() if desk.ring]
+        await asyncio.gather(*rings, *self._leaving.values(), return_exceptions=True)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ivr.softphones import Kind
-from switchboard.agents.desk import DISPOSITIONS, Desk
+from switchboard.agents.desk import DISPOSITIONS, Desk, Reached
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Hello(BaseModel):
     type: str = Field(pattern="^hello$")
     protocol: int = Field(ge=PROTOCOL, le=PROTOCOL)
     desk: str = Field(min_length=8, max_length=64)
-    phone: Kind = "browser"
+    phone: Reached = "browser"
     takeover: bool = False
     in_call: bool = False
 
@@ -153,6 +152,7 @@ def _welcome(house: House, desk: Desk) -> dict[str, Any]:
         "reservation": desk.reservation,
         "contact": desk.contact,
         "queue": house.live.queue_of(desk),
+        "messages": desk.messages,
         "pause_reasons": desk.pause_reasons(),
         "dispositions": list(DISPOSITIONS),
         "matters": house.matters(),

@@ -50,17 +50,29 @@ class Arrivals:
         if len(self._tasks) >= MOST_CALLS:
             self._house.background(channel.continue_in_dialplan("away"))
             return
+        dialled = event.args[1] if len(event.args) > 1 else ""
+        if dialled and dialled == self._house.config.service_number:
+            self._serve_volunteer(channel, caller_number(event.channel.caller.number))
+            return
         contact = Contact(
             house=self._house,
             id=new_contact_id(),
             medium="call",
-            hotline=event.args[1] if len(event.args) > 1 else "",
+            hotline=dialled,
             caller=caller_number(event.channel.caller.number),
             channel=event.channel.id,
             demo="demo" in event.args[2:],
             arrived_ms=now_ms(),
         )
         self._run(contact, channel, resumed=False)
+
+    def _serve_volunteer(self, channel: Channel, caller: str | None) -> None:
+        """A volunteer calls the service number: no contact, but a call like any other while it lasts."""
+        call = Call(self._ari, channel, self._house.prompts)
+        work = self._house.service_line.serve(call, caller)
+        task = asyncio.create_task(_until_hung_up(call, work), name="service line")
+        self._tasks[channel.id] = task
+        task.add_done_callback(lambda _: self._over(channel.id))
 
     def _run(self, contact: Contact, channel: Channel, *, resumed: bool) -> None:
         hotline = contact.rules.hotlines.get(contact.hotline)
@@ -85,7 +97,7 @@ class Arrivals:
         held = {contact.id for contact in self._contacts.values()}
         for record in await self._house.records.open_contacts():
             channel_id = record.channel or ""
-            if record.medium != "call" or record.ended_ms is not None or record.id in held:
+            if (record.medium or "call") != "call" or record.ended_ms is not None or record.id in held:
                 continue
             if channel_id in there:
                 await self._resume(record, channel_id)
@@ -99,11 +111,12 @@ class Arrivals:
                     by="system",
                     hangup_cause=None,
                 )
+        await self._house.tasks.resume(found)
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
-            if entry.owner == self._house.engine.owner and entry.id not in {
-                contact.id for contact in self._contacts.values()
-            }:
+            theirs = entry.owner != self._house.engine.owner
+            ours = entry.id in {contact.id for contact in self._contacts.values()}
+            if not theirs and not ours and not self._house.tasks.holds(entry.id):
                 await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:
@@ -119,15 +132,18 @@ class Arrivals:
             await self._house.engine.abandon(entry.id, "lost")
 
     async def _end_orphans(self, found: Reconciled) -> None:
-        """Legs and snoops without a living talk are hung up: nobody else would ever do it."""
+        """Legs, snoops and called callers without a living talk are hung up: nobody else would ever do it."""
         for channel_id in found.channels:
-            if channel_id.startswith(("ag-", "snoop-", "tr-")) and not self._belongs(channel_id):
+            ours = channel_id.startswith(("ag-", "snoop-", "tr-", "out-"))
+            if ours and not self._belongs(channel_id):
                 await Channel(self._ari, channel_id).hangup()
 
     def _belongs(self, channel_id: str) -> bool:
+        called = channel_id.startswith("out-")
         return any(
-            contact.id in channel_id and (contact.talked or contact.stage == "transfer")
-            for contact in self._contacts.values()
+            contact.id in channel_id
+            and (contact.talked or contact.stage == "transfer" or (called and contact.stage == "calling"))
+            for contact in [*self._contacts.values(), *self._house.tasks.all()]
         )
 
     async def close(self) -> None:

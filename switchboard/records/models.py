@@ -62,6 +62,7 @@ class ContactRow(Base):
         Index("contacts_caller", "caller", "arrived_ms"),
         Index("contacts_final", "final", "arrived_ms"),
         Index("contacts_follow_up", "follow_up", "arrived_ms"),
+        Index("contacts_code", "code"),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -100,6 +101,11 @@ class ContactRow(Base):
     disposition: Mapped[str | None] = mapped_column(String(64))
     note: Mapped[str | None] = mapped_column(Text)
     recordings: Mapped[list[Any]] = mapped_column(Json)
+    origin: Mapped[str | None] = mapped_column(String(64))
+    due_ms: Mapped[int | None] = mapped_column(BigInteger)
+    next_ms: Mapped[int | None] = mapped_column(BigInteger)
+    code: Mapped[str | None] = mapped_column(String(12))
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     demo: Mapped[bool] = mapped_column(Boolean)
     final: Mapped[bool] = mapped_column(Boolean)
     last_seq: Mapped[int] = mapped_column(Integer)
@@ -126,6 +132,18 @@ class AgentSkill(Base):
     agent: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
     matter: Mapped[str] = mapped_column(String(64), primary_key=True)
     level: Mapped[int] = mapped_column(Integer)
+
+
+class AgentPhone(Base):
+    """A volunteer's own telephone. ``duty``: ``ready`` or ``paused`` while they serve by telephone without a desk."""
+
+    __tablename__ = "agent_phones"
+    __table_args__ = (UniqueConstraint("number", name="agent_phones_number"),)
+
+    agent: Mapped[str] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[str] = mapped_column(String(16))
+    pin_hash: Mapped[str | None] = mapped_column(String(256))
+    duty: Mapped[str | None] = mapped_column(String(8))
 
 
 class AgentState(Base):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -14,7 +16,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from switchboard.errors import NameTaken, UnknownAgent, WeakPassword
+from switchboard.errors import NameTaken, UnknownAgent, WeakPassword, WeakPin
 from switchboard.records.database import Database
 from switchboard.records.events import is_slug, is_text
 from switchboard.records.models import AccountRow, Agent, AgentSkill
@@ -57,6 +59,14 @@ class Account:
     epoch: int = 1
 
 
+def is_fit_pin(pin: str) -> bool:
+    """Not one digit over and over, not a row such as 123456 or 987654, not two digits in turn."""
+    if not re.fullmatch(r"[0-9]{6,12}", pin):
+        return False
+    steps = {(int(second) - int(first)) % 10 for first, second in itertools.pairwise(pin)}
+    return steps not in ({0}, {1}, {9}) and pin != pin[:2] * (len(pin) // 2) and pin[:3] != pin[3:]
+
+
 class Passwords:
     """argon2id, at most two at a time: each takes 64 MiB for about 50 ms."""
 
@@ -64,6 +74,13 @@ class Passwords:
         self._hasher = hasher or PasswordHasher()
         self._room = asyncio.Semaphore(2)
         self._nobody = self._hasher.hash("nobody has this password")
+
+    async def hash_pin(self, pin: str) -> str:
+        """A PIN is keyed in on a telephone: 6 to 12 digits, and none that everybody tries first."""
+        if not is_fit_pin(pin):
+            raise WeakPin
+        async with self._room:
+            return await asyncio.to_thread(self._hasher.hash, pin)
 
     async def hash(self, password: str) -> str:
         if not is_text(password, 256) or len(password) < 8:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,8 +17,9 @@ from switchboard.records.journal import Draft, Journal, StateDraft, events_of, r
 from switchboard.records.known_callers import KnownCallers
 from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
+from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
-from switchboard.records.queries import ContactQuery, Figures, Page
+from switchboard.records.queries import ContactQuery, Figures, Page, Rated, TaskFigures
 from switchboard.records.writer import Writer
 from switchboard.times import now_ms
 
@@ -47,6 +49,7 @@ class Records:
         self._audit = Audit(database)
         self.people = People(database, passwords)
         self.known_callers = KnownCallers(database)
+        self.phones = Phones(database, passwords)
         self.rules = Published(database, self._audit)
 
     @classmethod
@@ -161,6 +164,36 @@ class Records:
             row = (await connection.execute(queries.figures(since_ms, until_ms, demo))).one()
         return queries.figures_of(since_ms, row)
 
+    async def tasks(
+        self,
+        media: Collection[str] = queries.TASK_MEDIA,
+        *,
+        agent: str | None = None,
+        limit: int = 10_000,
+    ) -> list[ContactRecord]:
+        """Open messages and call-backs, the one due first at first; ``agent``: those given to this volunteer."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(queries.tasks(media, agent, limit))
+            return [record_of(row) for row in rows]
+
+    async def open_by_code(self, code: str) -> ContactRecord | None:
+        """The open message or call-back whose code was told to its caller."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(queries.open_by_code(code))).first()
+        return record_of(row) if row else None
+
+    async def task_figures(self, *, at_ms: int | None = None) -> TaskFigures:
+        """How many messages and call-backs are open, due today, overdue."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(queries.task_figures(now_ms() if at_ms is None else at_ms))).one()
+        return TaskFigures(*(int(value) for value in row))
+
+    async def rated(self, *, since_ms: int, most: int = 20_000) -> list[Rated]:
+        """Who was rated how in contacts that arrived since then; the newest ``most`` of them."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(queries.rated(since_ms, most))
+            return [Rated(row.agent, row.hotline, dict(row.survey)) for row in rows]
+
     async def agent_states(self, agent: str, *, since_ms: int = 0, limit: int = 1_000) -> list[StateChange]:
         """The newest ``limit`` states since then, oldest first."""
         wanted = (
@@ -191,6 +224,9 @@ class Records:
         self, name: str, password: str, role: Role, agent_id: str | None = None
     ) -> Account:
         return await self.people.create_account(name, password, role, agent_id)
+
+    async def phone_of(self, agent: str) -> Phone | None:
+        return await self.phones.of(agent)
 
     async def verify_password(self, name: str, password: str) -> Account | None:
         return await self.people.verify_password(name, password)

@@ -45,7 +45,17 @@ class WebHouse(Protocol):
     def records(self) -> Records: ...
 
     @property
+    def service_number(self) -> str | None:
+        """What volunteers call to serve from an ordinary telephone."""
+        ...
+
+    @property
     def board(self) -> LiveBoard: ...
+
+    @property
+    def recordings_dir(self) -> Path:
+        """Where the recordings lie that records name."""
+        ...
 
     @property
     def web(self) -> WebSettings: ...

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.dialling import TrunkRules, caller_number, place_of, trunk_endpoint
+from ivr.dialling import TrunkRules, caller_number, own_number, place_of, trunk_endpoint
 from ivr.errors import NumberRefused
 
 TRUNK = TrunkRules("trunk")
@@ -138,6 +138,13 @@ def test_the_kept_form_can_be_called_back() -> None:
         kept = caller_number(given_number)
         assert kept is not None
         assert trunk_endpoint(kept, TRUNK) == f"PJSIP/{kept}@trunk"
+
+
+def test_a_volunteer_s_own_telephone_is_an_ordinary_number_of_the_country() -> None:
+    assert own_number("+86 138 0013 8000") == "13800138000"
+    for unfit in ("110", "12348", "4008123123", "8008101234", "+493012345678", "85281700", "anonymous"):
+        with pytest.raises(NumberRefused):
+            own_number(unfit)
 
 
 def test_a_number_says_where_it_is_at_home() -> None:

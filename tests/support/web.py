@@ -34,10 +34,12 @@ class SmallHouse:
             sip_url=sip_url,
             static_dir=static_dir,
         )
+        self.recordings_dir = static_dir
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
         self.queue = Twin()
+        self.service_number: str | None = None
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
         self.rule_book = RuleBook(records, read_seeds(load_config()))

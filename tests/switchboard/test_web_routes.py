@@ -21,6 +21,11 @@ ALLOWED = {
     "GET /api/contacts": {"volunteer", "supervisor", "administrator"},
     "GET /api/contacts/{id}": {"volunteer", "supervisor", "administrator"},
     "GET /api/contacts/{id}/explanation": {"supervisor", "administrator"},
+    "GET /api/own-phone": {"volunteer"},
+    "POST /api/own-phone": {"volunteer"},
+    "DELETE /api/own-phone": {"volunteer"},
+    "GET /api/contacts/{id}/recordings/{recording}": {"volunteer", "supervisor", "administrator"},
+    "GET /api/tasks": {"volunteer", "supervisor", "administrator"},
     "GET /api/agents": {"supervisor", "administrator"},
     "GET /api/policy/matters": {"volunteer", "supervisor", "administrator"},
     "POST /api/demo/calls": {"supervisor", "administrator"},
@@ -83,7 +88,9 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
         if name_of(route) == "DELETE /api/session":
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
-        path = path.format(kind="hotline", name="12348", number=123, language="zh", key="welcome")
+        path = path.format(
+            kind="hotline", name="12348", number=123, language="zh", key="welcome", recording="r-none"
+        )
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
             refused = answer.status in (401, 403)
@@ -395,3 +402,36 @@ async def test_on_the_control_socket_one_is_an_administrator_without_signing_in(
             assert answer.status == 403
     finally:
         await client.close()
+
+
+async def test_a_volunteer_s_own_telephone_is_stored_and_never_sent_back(
+    client: Client, house: SmallHouse
+) -> None:
+    number, pin = "+86 138 0013 8000", "402917"
+    assert await sign_in(client, "v001") == 201
+    async with client.get("/api/own-phone") as answer:
+        assert await answer.json() == {"number": False, "pin": False, "service_number": None}
+    async with client.post("/api/own-phone", json={"number": number, "pin": pin}) as answer:
+        assert await answer.json() == {"number": True, "pin": True, "service_number": None}
+    assert await house.records.phones.verify_pin("13800138000", pin) == "v001"
+    for wrong in ({"number": "110"}, {"number": "anonymous"}, {"number": number, "pin": "123456"}):
+        async with client.post("/api/own-phone", json=wrong) as answer:
+            assert answer.status == 422
+    async with client.get("/api/own-phone") as answer:
+        assert "138" not in await answer.text()
+    async with client.delete("/api/own-phone") as answer:
+        assert answer.status == 204
+    assert await house.records.phone_of("v001") is None
+
+
+async def test_a_number_that_another_has_is_refused_like_one_that_cannot_be(
+    client: Client, house: SmallHouse
+) -> None:
+    await house.records.phones.store("v002", "13800138000", None)
+    assert await sign_in(client, "v001") == 201
+    said = []
+    for number in ("13800138000", "4008123123"):
+        async with client.post("/api/own-phone", json={"number": number}) as answer:
+            said.append((answer.status, await answer.text()))
+    assert said[0] == said[1]
+    assert said[0][0] == 422
