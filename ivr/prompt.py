@@ -56,6 +56,30 @@ async def ask(call: Call, prompts: Sequence[str], *, first_key_ms: int) -> str |
     return await say_until_key(call, prompts) or await key_within(call, first_key_ms)
 
 
+class Telephone:
+    """A caller on the line as a ``Voice``."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+
+    @property
+    def language(self) -> str:
+        return self._call.language
+
+    @language.setter
+    def language(self, language: str) -> None:
+        self._call.language = language
+
+    async def say(self, prompts: Sequence[str], /) -> None:
+        await say(self._call, prompts)
+
+    async def ask(self, prompts: Sequence[str], /, *, first_key_ms: int) -> str | None:
+        return await ask(self._call, prompts, first_key_ms=first_key_ms)
+
+    def forget_keys(self) -> None:
+        self._call.forget_keys()
+
+
 @asynccontextmanager
 async def _speaking(call: Call, prompts: Sequence[str]) -> AsyncIterator[Playback]:
     """A playback that is over when the block is left, also when the block was cancelled half-way."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 import wave
 from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,22 +40,81 @@ class RecordingFile:
     sm3: str
 
 
+class Running:
+    """A talk's recording under way. Times are milliseconds since it began, on its own clock."""
+
+    def __init__(
+        self, sides: list[Recording], age_ms: int, gaps: Sequence[tuple[int, int | None]] = ()
+    ) -> None:
+        self._sides = sides
+        self._begun_ns = time.monotonic_ns() - age_ms * 1_000_000
+        self._gaps = [gap for gap in gaps if gap[1] is not None]
+        self._since = next((gap[0] for gap in gaps if gap[1] is None), None)
+        self._turn = asyncio.Lock()
+
+    @property
+    def now_ms(self) -> int:
+        return (time.monotonic_ns() - self._begun_ns) // 1_000_000
+
+    @property
+    def paused(self) -> bool:
+        return self._since is not None
+
+    async def pause(self) -> int | None:
+        """Write silence from now on, both sides. Returns since when; None when it was paused already.
+
+        Asterisk's own pause would drop the time: then every later second would stand at a wrong place, and nobody
+        could see in the file that something was left out.
+        """
+        async with self._turn:
+            if self._since is not None:
+                return None
+            since = self.now_ms
+            self._since = since
+            await asyncio.gather(*(side.mute() for side in self._sides))
+            return since
+
+    async def resume(self) -> tuple[int, int] | None:
+        """Record again. Returns the gap, which is never shorter than the silence; None when it was not paused."""
+        async with self._turn:
+            if self._since is None:
+                return None
+            await asyncio.gather(*(side.unmute() for side in self._sides))
+            gap = (self._since, self.now_ms)
+            self._since = None
+            self._gaps.append(gap)
+            return gap
+
+    def gaps(self, length_ms: int) -> list[list[int]]:
+        """What is left out of a file of this length."""
+        still = [] if self._since is None else [(self._since, length_ms)]
+        cut = [(begin, min(end or 0, length_ms)) for begin, end in [*self._gaps, *still]]
+        return [[begin, end] for begin, end in cut if begin < end]
+
+
 @asynccontextmanager
 async def recorded(
-    ari: Ari, caller: Channel, recording_id: str, *, adopt: bool = False
-) -> AsyncIterator[None]:
+    ari: Ari,
+    caller: Channel,
+    recording_id: str,
+    *,
+    adopt_age_ms: int | None = None,
+    gaps: Sequence[tuple[int, int | None]] = (),
+) -> AsyncIterator[Running]:
     """Record the caller's channel, both directions, for as long as this is entered; both files are closed after.
 
-    ``adopt``: the snoops are there already and went on recording while we were away. Raises ``RecordingFailed``.
+    ``adopt_age_ms``: the snoops are there already and went on recording for so long while we were away, with these
+    ``gaps`` (one without an end: paused even now). Raises ``RecordingFailed``.
     """
     names = [f"{recording_id}-{side}" for side in SIDES]
     snoops = [Channel(ari, f"snoop-{name}") for name in names]
+    adopt = adopt_age_ms is not None
     if adopt:
         running = [Recording(ari, name, snoop.id) for snoop, name in zip(snoops, names, strict=True)]
     else:
         running = await _begin(caller, snoops, names)
     try:
-        yield
+        yield Running(running, adopt_age_ms or 0, gaps)
     finally:
         await asyncio.shield(_close(snoops, running))
 

@@ -29,6 +29,7 @@ from switchboard.health import check_health
 from switchboard.house import House
 from switchboard.records.store import Records
 from switchboard.rules import RuleBook, follow, read_seeds
+from switchboard.times import now_ms
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import WebSettings
 from switchboard.web.sites import open_sites
@@ -88,10 +89,10 @@ async def _open_house(config: Config, records: Records, held: AsyncExitStack) ->
         url = config.redis_url.get_secret_value()
     else:
         url = (await held.enter_async_context(RoutingServer(config.run_dir / "redis"))).url
-    engine = await Engine.connect(url)
+    engine = await Engine.connect(url, owner=secret_file(config, "node"))
     held.push_async_callback(engine.close)
     prompts = PromptSet(overlay=config.recorded_prompts)
-    book = RuleBook(records, read_seeds(config), prompts.keys)
+    book = RuleBook(records, read_seeds(config), prompts.keys, config.time_zone)
     return House(
         config,
         records,
@@ -216,4 +217,6 @@ async def _watch_health(house: House) -> None:
     while True:
         for name, (ok, zh, en) in (await check_health(house)).items():
             house.live.health(name, ok, zh, en)
+        today = house.calendar.local(now_ms()).date()
+        house.live.notice("calendar", house.calendar.warning(today))
         await asyncio.sleep(HEALTH_S)

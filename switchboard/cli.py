@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from switchboard.commands import prompts, rules
+from switchboard.commands import hotline, known_callers, prompts, rules
+from switchboard.commands.explain import explain
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
 
@@ -25,7 +26,10 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The 12348 switchboard."
 )
 app.add_typer(rules.app, name="rules")
+app.command()(explain)
 app.add_typer(prompts.app, name="prompts")
+app.add_typer(hotline.app, name="hotline")
+app.add_typer(known_callers.app, name="known-callers")
 out = Console()
 
 

@@ -11,6 +11,7 @@ import tomllib
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -84,6 +85,10 @@ class Config(BaseSettings):
         None, description="a folder of hotline TOML files; none: the built-in 12348"
     )
     policy_file: Path | None = Field(None, description="a routing policy TOML file; none: the built-in one")
+    calendar_file: Path | None = Field(
+        None, description="a TOML file of holidays and make-up working days that the built-in table lacks"
+    )
+    time_zone: str = Field("Asia/Shanghai", description="a name of the IANA time zones, as Asia/Shanghai")
     prompt_overlay: Path | None = Field(
         None, description="a folder of <language>/<key>.wav in place of ours; none: prompts/ in data_dir"
     )
@@ -122,10 +127,19 @@ class Config(BaseSettings):
         sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
         return (*sources, TomlConfigSettingsSource(settings_cls, file)) if file.exists() else sources
 
-    @field_validator("data_dir", "cache_dir", "hotline_dir", "policy_file", "prompt_overlay")
+    @field_validator("data_dir", "cache_dir", "hotline_dir", "policy_file", "calendar_file", "prompt_overlay")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path else None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("there is no such time zone") from None
+        return name
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:

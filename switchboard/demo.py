@@ -70,7 +70,7 @@ ADMINISTRATOR = "a001"
 
 
 async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
-    """Volunteers, a supervisor and an administrator with passwords made for this data folder. Returns them by sign-in name."""
+    """Volunteers, a supervisor and an administrator, with passwords made for this data folder: by sign-in name."""
     file = data_dir / "demo-sign-ins.json"
     passwords: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     for volunteer in VOLUNTEERS:
@@ -224,7 +224,7 @@ class SimulatedCaller:
             await (await line.channel.play([f"sound:{sound}"])).finished()
             await self._until("survey", 4)
         await asyncio.sleep(_about(5, 8))
-        await line.channel.send_dtmf(_one("1112"))
+        await line.channel.send_dtmf("".join(_one("1112") for _ in range(3)) + "#")  # and no remark
         await asyncio.sleep(30)
 
     def _stage(self) -> str | None:
@@ -240,7 +240,7 @@ class SimulatedCaller:
 
 
 def _keys_for(house: House, matter: str | None) -> str:
-    return next((entry.key for entry in house.hotlines["12348"].menu if entry.matter == matter), "")
+    return house.hotlines["12348"].keys_to(matter or "") or ""
 
 
 def _about(low: float, high: float) -> float:

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 import structlog
 
 from routing.engine import Engine
-from routing.model import Change, agent_of
+from routing.explain import decision_of
+from routing.model import Change, Reservation, agent_of
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
 
 log = structlog.get_logger(__name__)
+
+
+STREAM_S = 1.0
+"""How long the stream may be behind the answer to a step."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,26 @@ class Inbox:
     def __init__(self, contact: Contact) -> None:
         self._contact = contact
         self._accepted: asyncio.Queue[Accepted] = asyncio.Queue()
+        self._told: set[int] = set()
         self.served = False
+
+    def pending(self, reservation: Reservation) -> None:
+        """Entering was answered with a reservation. The stream says it too, with its reasons, within a moment; only
+        of one that was made before this inbox it says nothing."""
+        asyncio.get_running_loop().call_later(STREAM_S, self._remember, reservation)
+
+    def _remember(self, reservation: Reservation) -> None:
+        if reservation.id not in self._told:
+            self._contact.reserved(reservation.id, agent_of(reservation.seat))
 
     def put(self, change: Change) -> None:
         agent = agent_of(change.seat) if change.seat else ""
+        if change.reservation:
+            self._told.add(change.reservation)
         match change.kind:
             case "reservation.created" if change.reservation:
-                self._contact.reserved(change.reservation, agent)
+                why = decision_of(change)
+                self._contact.reserved(change.reservation, agent, why.data() if why else None)
             case "reservation.rejected" | "reservation.timed_out" | "reservation.cancelled" if (
                 change.reservation
             ):

@@ -15,6 +15,8 @@
     │   └── NothingEarlier      nothing_earlier     nothing to roll back to
     ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
+    ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
+    ├── KnownCallersInvalid     known_callers       lines that hold no number or no reason, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
@@ -43,7 +45,8 @@
         │   ├── NotPublishable  rules_invalid       carries the problems of the text
         │   ├── SoundUnreadable not_sound
         │   ├── SoundIsLong     sound_too_long
-        │   └── SoundIsQuiet    too_quiet
+        │   ├── SoundIsQuiet    too_quiet
+        │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
         └── PagesMissing        pages_missing  503
@@ -74,6 +77,30 @@ class ConfigurationError(SwitchboardError):
     code = "configuration"
     zh = "配置有误。"
     en = "The configuration has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class CalendarInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake."""
+
+    code = "calendar_invalid"
+    zh = "节假日表有误。"
+    en = "The table of holidays has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class KnownCallersInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake; none holds a number."""
+
+    code = "known_callers"
+    zh = "号码名单有误。"
+    en = "The list of numbers has mistakes."
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -363,6 +390,12 @@ class SoundIsQuiet(InvalidInput):
     code = "too_quiet"
     zh = "录音里没有听到说话声，请靠近麦克风再录一次。"
     en = "No speech was heard in the recording: please go nearer to the microphone and try again."
+
+
+class TextInvalid(InvalidInput):
+    code = "text_invalid"
+    zh = "内容有误，没有采用。"
+    en = "The text has mistakes; nothing was taken from it."
 
 
 class TooManyTries(WebError):

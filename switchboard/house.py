@@ -19,14 +19,16 @@ from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
-from routing.model import Entry, KnownEntry, KnownSeat, Subscription
+from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
 from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
+from switchboard.calendar import Calendar
 from switchboard.config import Config
 from switchboard.contacts.contact import Contact
+from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.health import check_health
 from switchboard.live import Live
@@ -82,6 +84,7 @@ class House:
         self.rules = rules
         self.policy: Policy = rules.policy
         self.hotlines: Mapping[str, Hotline] = rules.hotlines
+        self.calendar: Calendar = rules.calendar
         self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._matters = {matter.id: matter for matter in rules.policy.matters}
 
@@ -140,6 +143,45 @@ class House:
             contact.agent_done = True
             await Channel(self.require_ari(), contact.leg).hangup()
 
+    def hand_over(self, contact_id: str, to: str, *, three_way: bool) -> str | None:
+        """The volunteer wants another hotline in the talk. Returns why not (a code of the desk's words), or None.
+
+        ``to`` is an id of the hotline's own list of transfers: nothing else can be asked for.
+        """
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.stage != "talking":
+            return "not_yours"
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        transfer = hotline.transfer(to) if hotline else None
+        if transfer is None:
+            return "no_such_hotline"
+        if contact.handing and contact.handing["state"] in ("ringing", "joined"):
+            return "third_party_here"
+        try:
+            contact.hand_overs.put_nowait(HandOver(transfer, three_way))
+        except asyncio.QueueFull:
+            return "third_party_here"
+        return None
+
+    async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
+        """Leave out what is said from now on, or record again; both sides hear it said. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.recording is None:
+            return "not_recorded"
+        changed = await contact.pause_recording() if paused else await contact.resume_recording()
+        if changed:
+            self.desks.talking(contact, recording=not paused)
+        return None
+
+    def transfers_of(self, contact: Contact) -> list[dict[str, str]]:
+        """The hotlines that this contact may be handed to: ``id``, ``zh``, ``en``."""
+        hotline = contact.rules.hotlines.get(contact.hotline)
+        return (
+            [{"id": one.id, "zh": one.name_zh, "en": one.name_en} for one in hotline.transfers]
+            if hotline
+            else []
+        )
+
     def ring_again(self, contact_id: str) -> None:
         """The desk of this talk was reloaded and has no phone session any more."""
         contact = self.live.contact(contact_id)
@@ -150,6 +192,9 @@ class House:
 
     def matters(self) -> list[dict[str, str]]:
         return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
+
+    def priorities(self) -> list[dict[str, str]]:
+        return [{"id": reason.id, "zh": reason.zh, "en": reason.en} for reason in self.policy.priorities]
 
     def matter_words(self, matter: str | None) -> dict[str, str] | None:
         known = self._matters.get(matter or "")
@@ -179,6 +224,7 @@ class House:
             matter=contact.served_matter(),
             language=contact.language,
             arrived_ms=contact.queued_ms or contact.arrived_ms,
+            priority=contact.priority,
         )
 
     async def restore_routing(self) -> None:
@@ -217,6 +263,9 @@ class House:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
 
         return await demo_call(self, keys=keys)
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return await self.engine.standing(contact_id)
 
     # ---- work beside the contacts
 

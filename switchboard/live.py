@@ -126,13 +126,21 @@ class Live:
     async def _figures(self) -> None:
         try:
             figures = await self._house.records.figures_today()
+            follow_ups = await self._house.records.open_follow_ups()
         except Exception as error:
             self._figures_stale = True
             log.warning("figures not read", error=type(error).__name__)
             return
-        since = {"since": figures.since_ms}
+        since = {"since": figures.since_ms, "follow_ups": follow_ups}
         shown = {name: value for name, value in asdict(figures).items() if name != "since_ms"}
         self._house.board.set("figures/all", shown | since)
+
+    def notice(self, name: str, words: tuple[str, str] | None) -> None:
+        """Something that a supervisor should see to, in Chinese and English; None: it is settled."""
+        if words is None:
+            self._house.board.delete(f"notice/{name}")
+        else:
+            self._house.board.set(f"notice/{name}", {"name": name, "zh": words[0], "en": words[1]})
 
     def health(self, name: str, ok: bool, zh: str, en: str) -> None:
         """The state of one part of the house; ``since`` moves only when it begins or ceases to work."""

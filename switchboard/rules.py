@@ -17,12 +17,14 @@ from typing import Any
 import structlog
 
 from ivr.errors import HotlineInvalid
-from ivr.hotline import SEEDS, Hotline
+from ivr.hotline import SEEDS, Hotline, parse_hotline
 from routing.errors import PolicyError
 from routing.policy import Policy, parse_policy
 from routing.policy_file import DEFAULT_FILE
+from switchboard import calendar
+from switchboard.calendar import Calendar, Overrides, parse_calendar
 from switchboard.config import Config
-from switchboard.errors import ConfigurationError, RecordsAway, RulesInvalid
+from switchboard.errors import CalendarInvalid, ConfigurationError, RecordsAway, RulesInvalid
 from switchboard.records.published import MOST_BYTES, Kind, Version
 from switchboard.records.store import Records
 
@@ -45,12 +47,14 @@ class Rules:
 
     hotlines: Mapping[str, Hotline]
     policy: Policy
+    calendar: Calendar = field(default_factory=Calendar)
     numbers: Numbers = field(default_factory=dict)
     broken: tuple[str, ...] = ()
 
     def numbers_for(self, hotline: str) -> dict[str, int]:
         """The version of each kind for a contact on this hotline; 0 is the file on disk."""
-        names: dict[Kind, str] = {"hotline": hotline, **ONLY_NAME}
+        known = self.hotlines.get(hotline)
+        names: dict[Kind, str] = {"hotline": known.number if known else hotline, **ONLY_NAME}
         return {kind: self.numbers.get((kind, name), 0) for kind, name in names.items()}
 
 
@@ -74,6 +78,11 @@ def read_seeds(config: Config) -> dict[tuple[Kind, str], str]:
     file = config.policy_file or DEFAULT_FILE
     seeds["policy", ONLY_NAME["policy"]] = _read(file, problems)
     problems += [f"{file.name}: {one}" for one in check("policy", "policy", seeds["policy", "policy"])]
+    file = config.calendar_file or calendar.SEED
+    seeds["calendar", ONLY_NAME["calendar"]] = _read(file, problems)
+    problems += [
+        f"{file.name}: {one}" for one in check("calendar", "calendar", seeds["calendar", "calendar"])
+    ]
     if problems:
         raise ConfigurationError(problems)
     return seeds
@@ -95,7 +104,7 @@ def _number_of(text: str) -> str:
 
 
 def parse(kind: Kind, name: str, text: str) -> Any:
-    """The Hotline or Policy of this text. Raises RulesInvalid with every problem."""
+    """The Hotline, Policy or table of the calendar of this text. Raises RulesInvalid with every problem."""
     if len(text.encode(errors="replace")) > MOST_BYTES:
         raise RulesInvalid([f"the text is longer than {MOST_BYTES // 1024} KB"])
     if kind not in _PARSERS:
@@ -104,7 +113,7 @@ def parse(kind: Kind, name: str, text: str) -> Any:
         return _PARSERS[kind](name, text)
     except tomllib.TOMLDecodeError as error:
         raise RulesInvalid([f"not TOML: {error}"]) from None
-    except (HotlineInvalid, PolicyError) as error:
+    except (HotlineInvalid, PolicyError, CalendarInvalid) as error:
         raise RulesInvalid(list(error.problems)) from None
     except RecursionError:
         raise RulesInvalid(["not TOML: nested too deeply"]) from None
@@ -117,23 +126,23 @@ def _parse_hotline(name: str, text: str) -> Hotline:
     return hotline
 
 
-def parse_hotline(text: str) -> Hotline:
-    from pydantic import ValidationError
-
-    try:
-        return Hotline.model_validate(tomllib.loads(text))
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, one['loc'])) or 'text'}: {one['msg']}" for one in error.errors()]
-        raise HotlineInvalid(lines) from None
-
-
 def _parse_policy(name: str, text: str) -> Policy:
     if name != ONLY_NAME["policy"]:
         raise PolicyError("policy", [f"there is one policy, named {ONLY_NAME['policy']}"])
     return Policy(parse_policy(tomllib.loads(text)))
 
 
-_PARSERS: Mapping[str, Parse] = {"hotline": _parse_hotline, "policy": _parse_policy}
+def _parse_calendar(name: str, text: str) -> Overrides:
+    if name != ONLY_NAME["calendar"]:
+        raise CalendarInvalid([f"there is one calendar, named {ONLY_NAME['calendar']}"])
+    return parse_calendar(text)
+
+
+_PARSERS: Mapping[str, Parse] = {
+    "hotline": _parse_hotline,
+    "policy": _parse_policy,
+    "calendar": _parse_calendar,
+}
 
 
 def check(
@@ -150,7 +159,7 @@ def check(
     problems: list[str] = []
     if isinstance(made, Hotline):
         if beside:
-            problems += _unserved(made, beside.policy)
+            problems += [*_taken(made, beside.hotlines.values()), *_unserved(made, beside.policy)]
         known = frozenset(prompts) if prompts is not None else None
         if known is not None:
             problems += [f"there is no prompt {key}" for key in sorted(made.prompt_keys() - known)]
@@ -160,15 +169,22 @@ def check(
     return problems
 
 
+def _taken(hotline: Hotline, others: Iterable[Hotline]) -> list[str]:
+    taken = {number: one.number for one in others if one.number != hotline.number for number in one.numbers}
+    return [f"number {one} belongs to hotline {taken[one]}" for one in hotline.numbers if one in taken]
+
+
 def _unserved(hotline: Hotline, policy: Policy) -> list[str]:
     """What the hotline leads to and the policy does not know: a caller would come to nobody."""
     matters = {matter.id for matter in policy.matters}
     languages = {language.id for language in policy.languages}
-    wanted = {hotline.default_matter, *(entry.matter for entry in hotline.menu)}
+    wanted, reasons = hotline.matters(), {priority.id for priority in policy.priorities}
     spoken = {hotline.language, *(choice.language for choice in hotline.languages)}
-    return [f"the routing policy has no matter {one}" for one in sorted(wanted - matters)] + [
-        f"the routing policy has no language {one}" for one in sorted(spoken - languages)
-    ]
+    return (
+        [f"the routing policy has no matter {one}" for one in sorted(wanted - matters)]
+        + [f"the routing policy has no language {one}" for one in sorted(spoken - languages)]
+        + [f"the routing policy has no priority {one}" for one in sorted(hotline.reasons() - reasons)]
+    )
 
 
 def difference(before: str, after: str) -> list[str]:
@@ -180,8 +196,15 @@ def difference(before: str, after: str) -> list[str]:
 class RuleBook:
     """The versions with their checks: what pages and the command line work with."""
 
-    def __init__(self, records: Records, seeds: Seeds, prompts: Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        records: Records,
+        seeds: Seeds,
+        prompts: Iterable[str] | None = None,
+        time_zone: str = "Asia/Shanghai",
+    ) -> None:
         self._records = records
+        self._time_zone = time_zone
         self._seeds = seeds
         self._prompts = frozenset(prompts) if prompts is not None else None
 
@@ -231,13 +254,19 @@ class RuleBook:
     async def in_force(self) -> Rules:
         """The rules as SQL and disk have them now. What is published but broken is served from disk and named."""
         published = await self._records.rules.published()
-        return await asyncio.to_thread(_compose, self._seeds, published)
+        return await asyncio.to_thread(_compose, self._seeds, published, self._time_zone)
 
     async def changed_since(self, rules: Rules) -> bool:
         return await self._records.rules.numbers() != rules.numbers
 
 
-def _compose(seeds: Seeds, published: Iterable[Version]) -> Rules:
+def _by_number(hotlines: Iterable[Hotline]) -> dict[str, Hotline]:
+    """By every number that leads there; a hotline's own number goes before another one's further numbers."""
+    made = list(hotlines)
+    return {number: one for one in made for number in one.also} | {one.number: one for one in made}
+
+
+def _compose(seeds: Seeds, published: Iterable[Version], time_zone: str) -> Rules:
     made: dict[tuple[Kind, str], Any] = {key: parse(*key, text) for key, text in seeds.items()}
     numbers: Numbers = {}
     broken: list[str] = []
@@ -249,8 +278,9 @@ def _compose(seeds: Seeds, published: Iterable[Version]) -> Rules:
         except RulesInvalid as error:
             broken.append(f"{version.kind} {version.name} {version.number}: {error.problems[0]}")
     return Rules(
-        hotlines={name: one for (kind, name), one in made.items() if kind == "hotline"},
+        hotlines=_by_number([one for (kind, _), one in made.items() if kind == "hotline"]),
         policy=made["policy", ONLY_NAME["policy"]],
+        calendar=Calendar(made["calendar", ONLY_NAME["calendar"]], time_zone),
         numbers=numbers,
         broken=tuple(broken),
     )

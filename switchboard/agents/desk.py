@@ -39,6 +39,9 @@ WORDS = {
     "bad_reason": ("请选择列表中的原因", "Choose a reason from the list"),
     "bad_outcome": ("请选择事项和处理结果", "Choose a matter and an outcome"),
     "too_late": ("时间已过，来电已转给其他志愿者", "Too late: the contact has gone to somebody else"),
+    "no_such_hotline": ("不能转接到这个号码", "This call cannot be handed there"),
+    "third_party_here": ("已有另一条热线在通话中或正在接通", "Another hotline is in the talk or being rung"),
+    "not_recorded": ("本次通话没有录音", "This talk is not being recorded"),
     "routing_away": (
         "排队系统暂时不可用，请稍候再试",
         "The queue is not available just now; try again in a moment",
@@ -60,6 +63,8 @@ class Command(BaseModel):
     disposition: str | None = Field(None, max_length=40)
     note: str = Field("", max_length=4000)
     then: str = Field("ready", pattern="^(ready|pause)$")
+    to: str | None = Field(None, max_length=40)
+    three_way: bool = False
 
 
 class Refused(Exception):
@@ -174,6 +179,10 @@ class Desk:
             "talking_since": contact.talking_ms,
             "wrap_up_until": None,
             "recording": False,
+            "recording_paused": False,
+            "consent": contact.consent,
+            "transfers": self.house.transfers_of(contact),
+            "hand_over": contact.handing,
         }
         self.tell({"type": "contact", "contact": self.contact})
 
@@ -181,7 +190,19 @@ class Desk:
         if self.contact is None and self.state["name"] == "in_contact":
             self._serve(contact)
         if self.contact and self.contact["id"] == contact.id:
-            self.contact |= {"stage": "talking", "talking_since": contact.talking_ms, "recording": recording}
+            self.contact |= {
+                "stage": "talking",
+                "talking_since": contact.talking_ms,
+                "recording": recording,
+                "recording_paused": bool(contact.recording and contact.recording.paused),
+                "consent": contact.consent,
+            }
+            self.tell({"type": "contact", "contact": self.contact})
+
+    def handing(self, contact: Contact) -> None:
+        """The other hotline rings, is in the talk, did not answer, or has left."""
+        if self.contact and self.contact["id"] == contact.id:
+            self.contact |= {"hand_over": contact.handing}
             self.tell({"type": "contact", "contact": self.contact})
 
     def queue_changed(self, queue: dict[str, Any]) -> None:
@@ -234,6 +255,9 @@ class Desk:
             "accept": self._accept,
             "reject": self._reject,
             "hang_up": self._hang_up,
+            "hand_over": self._hand_over,
+            "pause_recording": self._pause_recording,
+            "resume_recording": self._resume_recording,
             "wrap_up": self._wrap_up,
             "extend": self._extend,
         }
@@ -288,6 +312,21 @@ class Desk:
     async def _hang_up(self, command: Command) -> None:
         contact = self._my_contact(command)
         await self.house.hang_up_leg(contact["id"])
+
+    async def _hand_over(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if why := self.house.hand_over(contact["id"], command.to or "", three_way=command.three_way):
+            raise Refused(why)
+
+    async def _pause_recording(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if why := await self.house.pause_recording(contact["id"], paused=True):
+            raise Refused(why)
+
+    async def _resume_recording(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if why := await self.house.pause_recording(contact["id"], paused=False):
+            raise Refused(why)
 
     async def _wrap_up(self, command: Command) -> None:
         contact = self._my_contact(command)

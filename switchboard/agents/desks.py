@@ -39,6 +39,8 @@ class Desks:
     async def begin(self) -> None:
         """Seats left from before this process: nobody is offered to an empty chair; its owner has a minute."""
         for seat in (await self._house.engine.snapshot()).seats:
+            if seat.owner != self._house.engine.owner:
+                continue  # its desk stands at another node
             if seat.state in ("available", "reserved"):
                 await self._house.engine.pause(seat.id, "restart")
             agent = agent_of(seat.id)
@@ -226,6 +228,12 @@ class Desks:
         desk = self._desks.get(contact.agent or "")
         if desk:
             desk.talking(contact, recording)
+
+    def handing(self, contact: Contact) -> None:
+        """What becomes of the other hotline that the volunteer asked for."""
+        desk = self._desks.get(contact.agent or "")
+        if desk:
+            desk.handing(contact)
 
     async def close(self) -> None:
         for task in self._leaving.values():

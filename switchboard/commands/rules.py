@@ -98,7 +98,7 @@ def draft(
     text = _read(file)
 
     async def work(records: Records, book: RuleBook) -> None:
-        kept = await records.save_draft(which, called, text, author=_who(), note=note)
+        kept = await records.save_draft(which, called, text, author=author(), note=note)
         out.print(f"draft {kept.number} of {which} {called} is kept", highlight=False)
         for problem in await book.check(which, called, text):
             print(f"  {problem}", file=sys.stderr)
@@ -148,7 +148,7 @@ def publish(kind: WhichKind, name: Name, number: Annotated[int, typer.Argument(h
     which, called = _which(kind, name)
 
     async def work(_: Records, book: RuleBook) -> None:
-        done = await book.publish(which, called, number, author=_who())
+        done = await book.publish(which, called, number, author=author())
         out.print(f"{which} {called} {done.number} is in force", highlight=False)
 
     _run(work)
@@ -160,7 +160,7 @@ def roll_back(kind: WhichKind, name: Name = "") -> None:
     which, called = _which(kind, name)
 
     async def work(_: Records, book: RuleBook) -> None:
-        done = await book.roll_back(which, called, author=_who())
+        done = await book.roll_back(which, called, author=author())
         of = f"the text of {done.restores}" if done.restores else "the file on disk"
         out.print(f"{which} {called} {done.number} is in force: {of}", highlight=False)
 
@@ -230,7 +230,7 @@ def _read(file: Path) -> str:
         _fail([f"{file}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}"])
 
 
-def _who() -> str:
+def author() -> str:
     """Whoever has this shell: the file's permissions have let them in."""
     try:
         return f"local:{pwd.getpwuid(os.getuid()).pw_name}"

@@ -117,7 +117,9 @@ class Arrivals:
                 )
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
-            if entry.id not in {contact.id for contact in self._contacts.values()}:
+            if entry.owner == self._house.engine.owner and entry.id not in {
+                contact.id for contact in self._contacts.values()
+            }:
                 await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:
@@ -135,11 +137,14 @@ class Arrivals:
     async def _end_orphans(self, found: Reconciled) -> None:
         """Legs and snoops without a living talk are hung up: nobody else would ever do it."""
         for channel_id in found.channels:
-            if channel_id.startswith(("ag-", "snoop-")) and not self._belongs(channel_id):
+            if channel_id.startswith(("ag-", "snoop-", "tr-")) and not self._belongs(channel_id):
                 await Channel(self._ari, channel_id).hangup()
 
     def _belongs(self, channel_id: str) -> bool:
-        return any(contact.id in channel_id and contact.talked for contact in self._contacts.values())
+        return any(
+            contact.id in channel_id and (contact.talked or contact.stage == "transfer")
+            for contact in self._contacts.values()
+        )
 
     async def close(self) -> None:
         """Stop without ending the contacts: the next start goes on with them or closes them."""

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ivr.errors import CallerLeft, FaxCalled
+from ivr.errors import AriError, CallerLeft, FaxCalled
 from ivr.intake import Intake
+from ivr.prompts.errors import PromptError
 
 if TYPE_CHECKING:
+    from ivr.ari.bridge import Bridge
+    from ivr.recording import Running
+    from switchboard.contacts.transfers import HandOver
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
     from switchboard.rules import Rules
@@ -27,7 +31,7 @@ from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
 
-STAGES = ("intake", "waiting", "ringing", "talking", "survey", "finished")
+STAGES = ("intake", "waiting", "ringing", "talking", "transfer", "survey", "finished")
 
 
 def new_contact_id() -> str:
@@ -51,11 +55,16 @@ class Contact:
     language: str = "zh"
     matter: str | None = None
     priority: int = 0
+    priority_reason: str | None = None
+    consent: bool = True
+    information: str | None = None
+    transferred_to: str | None = None
     queued_ms: int | None = None
     talking_ms: int | None = None
     agent: str | None = None
     reservation: int | None = None
     survey: str | None = None
+    """The worst answer given."""
     end_reason: str | None = None
     ended_by: str | None = None
     ended_ms: int | None = None
@@ -65,6 +74,11 @@ class Contact:
     tries: int = 0
     agent_done: bool = False
     ring_again: asyncio.Event = field(default_factory=asyncio.Event)
+    recording: Running | None = None
+    bridge: Bridge | None = None
+    pauses: tuple[tuple[int, int | None], ...] = ()
+    hand_overs: asyncio.Queue[HandOver] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    handing: dict[str, Any] | None = None
     rules: Rules = field(init=False)
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -96,13 +110,18 @@ class Contact:
             language=record.language or "zh",
             matter=record.matter,
             priority=record.priority,
+            priority_reason=record.priority_reason,
+            consent=record.consent is not False,
+            information=record.information,
+            transferred_to=record.transferred_to,
+            pauses=record.pauses,
             queued_ms=record.queued_ms,
             talking_ms=record.connected_ms,
             talked=record.connected_ms is not None,
             agent=record.agent,
         )
 
-    def note(self, kind: str, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
+    def note(self, kind: str, /, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
         """Write an event (``once``: its idempotency key). Stored in the order of the calls; await where it matters."""
         task = asyncio.create_task(self.house.records.append(self.id, kind, at_ms=now_ms(), key=once, **data))
         self._writes.add(task)
@@ -122,27 +141,89 @@ class Contact:
     def enter(self, stage: str) -> None:
         """Go to a stage: stored, then shown."""
         self.stage = stage
-        if stage in ("intake", "survey"):
+        if stage in ("intake", "transfer", "survey"):
             self.note("stage", stage=stage)  # the other stages follow from events of their own
         self.show()
 
     def understood(self, taken: Intake) -> None:
-        self.language, self.matter = taken.language, taken.matter
+        """What the caller told the machine; a refusal to be recorded is stored before anything could be."""
+        self.language, self.matter, self.consent = taken.language, taken.matter, taken.consent
+        self.priority_reason, self.priority = taken.priority, self.level_of(taken.priority)
+        hotline = self.rules.hotlines.get(self.hotline)
+        if hotline and hotline.record != "none":
+            self.note("consent", recording=taken.consent)
         self.note(
             "intake",
             language=taken.language,
             matter=taken.matter,
             priority=self.priority,
-            priority_reason=None,
+            priority_reason=taken.priority,
             how=taken.how,
+            wish=taken.wish,
         )
         self.show()
 
-    def reserved(self, reservation: int, agent: str) -> None:
+    def level_of(self, reason: str | None) -> int:
+        """The level of a reason of priority; 0 for none, and for one that the policy does not know."""
+        return next((one.level for one in self.rules.policy.priorities if one.id == reason), 0)
+
+    def heard(self, information: str, level: int) -> None:
+        self.information = information
+        self.note("information", id=information, level=level)
+
+    def transferred(
+        self, to: str, by: str, *, answered: bool, three_way: bool = False, hangup_cause: int | None = None
+    ) -> None:
+        """Handed to another hotline, or tried to."""
+        if answered:
+            self.transferred_to = to
+        self.note(
+            "transferred",
+            to=to,
+            by=by,
+            answered=answered,
+            three_way=three_way,
+            hangup_cause=hangup_cause or None,
+        )
+        self.show()
+
+    async def pause_recording(self) -> bool:
+        """The volunteer leaves a secret out. False when it was paused already."""
+        since = await self.recording.pause() if self.recording else None
+        if since is None:
+            return False
+        self.note("recording_paused", id=f"rec-{self.id}", from_ms=since)
+        await self._tell_both("recording_paused")
+        return True
+
+    async def resume_recording(self) -> bool:
+        gap = await self.recording.resume() if self.recording else None
+        if gap is None:
+            return False
+        self.note("recording_resumed", id=f"rec-{self.id}", from_ms=gap[0], to_ms=gap[1])
+        await self._tell_both("recording_resumed")
+        return True
+
+    async def _tell_both(self, prompt: str) -> None:
+        """Said into the talk. Who cannot be told (music runs, the talk has just ended) misses a sentence only."""
+        if self.bridge:
+            with suppress(AriError, PromptError):
+                await self.bridge.play(self.house.prompts.media(self.language, prompt))
+
+    def rated(self, question: str, answer: str, keys: str) -> None:
+        """An answer of the survey, of ``keys`` from good to bad; the worst one opens a follow-up, once."""
+        self.note("survey", question=question, answer=answer)
+        self.survey = max(self.survey or answer, answer, key=keys.find)
+        if answer == keys[-1]:
+            self.note("follow_up", once="follow_up", why="dissatisfied")
+        self.show()
+
+    def reserved(self, reservation: int, agent: str, why: Mapping[str, Any] | None = None) -> None:
+        """A volunteer is held for it; ``why`` is kept with it, since the routing engine forgets."""
         if self.reservation == reservation:
             return
         self.reservation, self.agent = reservation, agent
-        self.note("reserved", reservation=reservation, agent=agent)
+        self.note("reserved", reservation=reservation, agent=agent, **why or {})
         self.enter("ringing")
 
     def reservation_ended(self, reservation: int, how: str, reason: str | None = None) -> None:
@@ -168,8 +249,12 @@ class Contact:
     def end_by_caller(self, hangup_cause: int) -> None:
         if self.talked:
             self.end("completed", "caller", hangup_cause)
+        elif self.stage == "transfer" and self.transferred_to:
+            self.end("transferred", "caller", hangup_cause)
         elif self.stage in ("waiting", "ringing"):
             self.end("abandoned_waiting", "caller", hangup_cause)
+        elif self.information:
+            self.end("information", "caller", hangup_cause)
         else:
             self.end("abandoned_intake", "caller", hangup_cause)
 
@@ -195,7 +280,7 @@ class Contact:
             "language": self.language,
             "waiting_since": self.queued_ms or self.arrived_ms,
             "priority": self.priority,
-            "priority_reason": None,
+            "priority_reason": self.priority_reason,
             "earlier": 0,
             "demo": self.demo,
         }
@@ -204,11 +289,15 @@ class Contact:
         return {
             "id": self.id,
             "medium": self.medium,
-            "stage": self.stage,
+            "stage": "talking" if self.stage == "transfer" else self.stage,
             "caller": mask_number(self.caller),
             "matter": self.matter,
             "language": self.language,
             "priority": self.priority,
+            "priority_reason": self.priority_reason,
+            "information": self.information,
+            "transferred_to": self.transferred_to,
+            "consent": self.consent,
             "arrived": self.arrived_ms,
             "queued": self.queued_ms,
             "talking_since": self.talking_ms,

@@ -1,6 +1,7 @@
 """The life of a call: ``handle_call`` is read from top to bottom.
 
-    answer -> announcement -> intake -> waiting -> (reserved, leg, bridge) talking -> survey -> record
+    answer -> announcement -> intake -> (information, another hotline, closed)
+           -> waiting -> (reserved, leg, bridge) talking -> survey -> record
 
 A hang-up at any point leaves as ``CallerLeft`` and is closed by ``open_contact``. Each stage is a function that can be
 entered anew: after a restart ``resume_call`` goes on where SQL says the contact was.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -20,15 +21,16 @@ from ivr.ari.bridge import Bridge
 from ivr.call import Call, Line
 from ivr.errors import AriError, LegFailed, RecordingFailed
 from ivr.hotline import Hotline
-from ivr.intake import announce, intake
 from ivr.prompt import say
-from ivr.recording import fetch_sides, join, recorded
-from ivr.survey import farewell, survey
+from ivr.recording import Running, fetch_sides, join, recorded
 from ivr.waiting import keep_informed
 from routing.engine import Engine
-from routing.model import KnownEntry, agent_of
+from routing.model import KnownEntry
 from switchboard.agents.desk import Desk
+from switchboard.contacts import front
+from switchboard.contacts.after import ask_survey
 from switchboard.contacts.contact import Contact, open_contact
+from switchboard.contacts.transfers import guests, resume_transfer, transfer_caller
 from switchboard.dispatch import Accepted, Inbox
 from switchboard.times import now_ms
 
@@ -49,9 +51,31 @@ async def handle_call(call: Call, contact: Contact) -> None:
             await say(call, ["unknown_number"])
             return
         contact.enter("intake")
-        await announce(call, hotline)
-        contact.understood(await intake(call, hotline))
+        taken = await front.ask(call, contact, hotline)
+        contact.understood(taken)
+        if (
+            taken.wish == "information"
+            and await front.inform(call, contact, hotline, taken.what or "") == "done"
+        ):
+            contact.end("information", "caller")
+            await say(call, ["goodbye"])
+            return
+        if taken.wish == "transfer" and await transfer_caller(call, contact, hotline, taken.what or ""):
+            return
+        await reach_somebody(call, contact, hotline, message=taken.wish == "message")
+
+
+async def reach_somebody(call: Call, contact: Contact, hotline: Hotline, *, message: bool = False) -> None:
+    """To a person, or to message mode: because the caller wishes it, or because nobody answers for this matter now."""
+    matter = contact.matter or hotline.default_matter
+    door = front.door(contact, hotline)
+    if door.opening(matter).open and not message:
         await serve(call, contact, hotline)
+        return
+    contact.end("closed", "system")
+    if not message:
+        await say(call, door.words_for(matter, call.language))
+    await say(call, ["goodbye"])
 
 
 async def resume_call(call: Call, contact: Contact) -> None:
@@ -59,12 +83,21 @@ async def resume_call(call: Call, contact: Contact) -> None:
     hotline = contact.rules.hotlines[contact.hotline]
     call.language = contact.language
     async with open_contact(contact), call.while_connected():
-        if contact.stage == "survey":
+        if contact.stage == "transfer" and not contact.talked and await resume_transfer(call, contact):
+            contact.end("transferred", "system")
+            await say(call, ["transfer_over", "goodbye"])
+            return
+        if contact.stage == "transfer" and contact.talked:
+            await resume_transfer(call, contact)
+        if contact.stage == "survey" or (contact.talked and contact.stage == "transfer"):
             contact.end("completed", "agent")
             await ask_survey(call, contact, hotline)
             return
         if contact.matter is None:
-            contact.understood(await intake(call, hotline))
+            contact.understood(await front.ask(call, contact, hotline))
+        if contact.queued_ms is None:
+            await reach_somebody(call, contact, hotline)
+            return
         await serve(call, contact, hotline, resumed=contact.stage == "talking")
 
 
@@ -178,7 +211,7 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
         try:  # a hang-up while entering counts too: the engine may have let the entry in already
             pending = await house.engine.enter(house.entry_of(contact))
             if pending:
-                contact.reserved(pending.id, agent_of(pending.seat))
+                inbox.pending(pending)
             yield inbox
         except BaseException:
             await asyncio.shield(_leave_queue(contact, "caller_left"))
@@ -224,24 +257,47 @@ async def _finish(contact: Contact, reservation: int) -> None:
 async def talk(
     call: Call, contact: Contact, hotline: Hotline, leg: Line, legs: AsyncExitStack, *, resumed: bool
 ) -> str:
-    """Caller and volunteer in one bridge, recorded. Returns who ended it: ``agent`` or ``caller``."""
-    house = contact.house
-    ari = house.require_ari()
-    ended_by = "caller"
+    """Caller and volunteer in one bridge, recorded unless the caller refused. Returns who ended it: ``agent`` or
+    ``caller``.
+
+    A third party (another hotline) may be added; when the volunteer leaves, the caller stays with it, unrecorded.
+    """
+    ari = contact.house.require_ari()
     async with AsyncExitStack() as held:
         bridge = await held.enter_async_context(await Bridge.create(ari, f"br-{contact.id}", type="mixing"))
         await asyncio.gather(bridge.add(call.channel.id), bridge.add(leg.channel.id))
         if not resumed:
             contact.connected()
+        third = await held.enter_async_context(guests(contact, hotline, bridge, resumed=resumed))
+        await _with_volunteer(call, contact, hotline, bridge, leg, legs, resumed=resumed)
+        if third.wanted:
+            contact.enter("transfer")
+            await _finish(contact, contact.reservation or 0)
+            await third.stay()
+    return "agent"
+
+
+async def _with_volunteer(
+    call: Call,
+    contact: Contact,
+    hotline: Hotline,
+    bridge: Bridge,
+    leg: Line,
+    legs: AsyncExitStack,
+    *,
+    resumed: bool,
+) -> None:
+    """The talk itself, until the volunteer has left."""
+    ended_by = "caller"
+    async with AsyncExitStack() as held:
         held.callback(lambda: contact.disconnected(ended_by))
-        recording = hotline.record == "stereo"
+        recording = hotline.record == "stereo" and contact.consent
         if recording:
-            await held.enter_async_context(_recorded(call, contact, adopt=resumed))
-        house.desks.talking(contact, recording=recording)
+            await held.enter_async_context(_recorded(call, contact, bridge, adopt=resumed))
+        contact.house.desks.talking(contact, recording=recording)
         while await _wants_new_leg(contact, leg):
             leg = await _ring_again(contact, bridge, legs)
         ended_by = "agent"
-    return ended_by
 
 
 async def _wants_new_leg(contact: Contact, leg: Line) -> bool:
@@ -278,26 +334,29 @@ async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) ->
 
 
 @asynccontextmanager
-async def _recorded(call: Call, contact: Contact, *, adopt: bool) -> AsyncIterator[None]:
+async def _recorded(call: Call, contact: Contact, bridge: Bridge, *, adopt: bool) -> AsyncIterator[None]:
     """A recording that fails never ends a talk: the record lists the whole talk as a gap."""
     recording = f"rec-{contact.id}"
+    age_ms = max(0, now_ms() - (contact.talking_ms or now_ms())) if adopt else None
     running = AsyncExitStack()
     try:
-        await running.enter_async_context(
-            recorded(contact.house.require_ari(), call.channel, recording, adopt=adopt)
+        contact.recording = await running.enter_async_context(
+            recorded(
+                contact.house.require_ari(), call.channel, recording, adopt_age_ms=age_ms, gaps=contact.pauses
+            )
         )
-        lost = False
     except RecordingFailed as failed:
         log.error("no recording", contact=contact.id, error=failed.code)
-        lost = True
+    made, contact.bridge = contact.recording, bridge
     try:
         yield
     finally:
+        contact.recording = contact.bridge = None
         await running.aclose()
-        if lost:
+        if made is None:
             _note_gap(contact, recording)
         else:
-            contact.house.background(keep_recording(contact, recording))
+            contact.house.background(keep_recording(contact, recording, made))
 
 
 def _note_gap(contact: Contact, recording: str) -> None:
@@ -305,7 +364,7 @@ def _note_gap(contact: Contact, recording: str) -> None:
     contact.note("recording", id=recording, file="", ms=lost, gaps=[[0, lost]])
 
 
-async def keep_recording(contact: Contact, recording: str) -> None:
+async def keep_recording(contact: Contact, recording: str, made: Running) -> None:
     """After the talk: join both sides, take the digests, note the file. Runs beside the survey."""
     house = contact.house
     source = house.recordings_spool
@@ -325,19 +384,5 @@ async def keep_recording(contact: Contact, recording: str) -> None:
         ms=kept.ms,
         sha256=kept.sha256,
         sm3=kept.sm3,
-        gaps=[],
+        gaps=made.gaps(kept.ms),
     )
-
-
-async def ask_survey(call: Call, contact: Contact, hotline: Hotline) -> None:
-    """Whoever stays on the line is asked; the answer counts once."""
-    contact.enter("survey")
-    if hotline.survey is None:
-        return
-    await say(call, ["agent_left"])
-    contact.survey = await survey(call, hotline.survey)
-    if contact.survey:
-        contact.note("survey", question=hotline.survey.prompt, answer=contact.survey)
-        contact.show()
-    with suppress(AriError):
-        await farewell(call, contact.survey is not None)

@@ -19,6 +19,9 @@ EndReason = Literal[
     "abandoned_waiting",
     "timed_out",
     "unknown_number",
+    "information",
+    "transferred",
+    "closed",
     "no_agent",
     "fax",
     "failed",
@@ -26,6 +29,8 @@ EndReason = Literal[
 ]
 EndedBy = Literal["caller", "agent", "system"]
 ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed"]
+RecordingKind = Literal["talk", "remark"]
+FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
 
 MOST_EVENTS = 2_000
 """One contact cannot have more; a loop somewhere must not fill the disk."""
@@ -109,7 +114,20 @@ def _numbers(value: object) -> bool:
     return all(is_slug(kind, 16) and _whole(0, 2**31)(number) for kind, number in value.items())
 
 
+def _slugs(value: object) -> bool:
+    return isinstance(value, list | tuple) and len(value) <= 1_000 and all(is_slug(one, 100) for one in value)
+
+
+def _valued(value: object) -> bool:
+    """[[name, milliseconds], ...]: those who stood beside a chosen one."""
+    if not isinstance(value, list | tuple) or len(value) > 100:
+        return False
+    pairs = (isinstance(one, list | tuple) and len(one) == 2 for one in value)
+    return all(pairs) and all(is_slug(name, 100) and _signed(at) for name, at in value)
+
+
 _ms = _whole(0, 2**53)
+_signed = _whole(-(2**53), 2**53)
 _reservation = _whole(1, 2**53)
 
 
@@ -141,9 +159,45 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "priority": _Field(_whole(0, 9), required=False, default=0),
         "priority_reason": _maybe(_text(200)),
         "how": _maybe(is_slug),
+        "wish": _maybe(is_slug),
+    },
+    # Whether the caller lets the talk be recorded; asked before anything is.
+    "consent": {"recording": _Field(_flag)},
+    # Recorded information that was begun; ``level`` is its disclosure level.
+    "information": {"id": _Field(is_slug), "level": _Field(_whole(1, 4))},
+    # Handed to another hotline: by the caller's key or by the volunteer, answered there or not.
+    "transferred": {
+        "to": _Field(is_slug),
+        "by": _Field(_one_of(EndedBy)),
+        "answered": _Field(_flag),
+        "three_way": _Field(_flag, required=False, default=False),
+        "hangup_cause": _maybe(_whole(0, 255)),
+    },
+    # The volunteer leaves a secret out of the recording; both on the recording's own time.
+    "recording_paused": {"id": _Field(is_slug), "from_ms": _Field(_ms)},
+    "recording_resumed": {"id": _Field(is_slug), "from_ms": _Field(_ms), "to_ms": _Field(_ms)},
+    # Somebody has to look into this contact; somebody has.
+    "follow_up": {"why": _Field(is_slug)},
+    "followed_up": {
+        "by": _Field(is_slug),
+        "outcome": _Field(_one_of(FollowUpOutcome)),
+        "note": _maybe(_text(4_000)),
     },
     "queued": {"entry": _Field(is_slug)},
-    "reserved": {"reservation": _Field(_reservation), "agent": _Field(is_slug)},
+    "reserved": {
+        "reservation": _Field(_reservation),
+        "agent": _Field(is_slug),
+        "ring": _maybe(_whole(1, 99)),
+        "klass": _maybe(_text(200)),
+        "score": _maybe(_signed),
+        "order": _maybe(_signed),
+        "waited": _maybe(_ms),
+        "free": _maybe(_whole(0, 10**7)),
+        "waiting": _maybe(_whole(0, 10**7)),
+        "chosen_by": _maybe(is_slug),
+        "passed_over": _maybe(_slugs),
+        "others": _maybe(_valued),
+    },
     "reservation_ended": {
         "reservation": _Field(_reservation),
         "agent": _Field(is_slug),
@@ -158,6 +212,7 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "sha256": _maybe(_hash),
         "sm3": _maybe(_hash),
         "gaps": _Field(_gaps, required=False, default=()),
+        "kind": _Field(_one_of(RecordingKind), required=False, default="talk"),
     },
     "disconnected": {"by": _Field(_one_of(EndedBy))},
     "survey": {"question": _Field(is_slug), "answer": _Field(_text(8))},

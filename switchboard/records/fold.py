@@ -25,6 +25,7 @@ class Recording:
     sha256: str | None = None
     sm3: str | None = None
     gaps: tuple[tuple[int, int], ...] = ()
+    kind: str = "talk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,10 @@ class ContactRecord:
 
     ``wait_ms`` runs from the first queueing to the first talk, or to the end where there was none;
     ``talk_ms`` is the sum of all talks. Both are None while they still run. ``agent`` is who talked last.
-    ``reservation`` is the one now pending, ``reservations`` how many there were. ``final`` means that nothing
-    but a recording can be added.
+    ``reservation`` is the one now pending, ``reservations`` how many there were. ``consent`` is False when the
+    caller refused to be recorded, None when nobody was asked; ``pauses`` are (from_ms, to_ms or None) of the talk's
+    recording. ``information`` and ``transferred_to`` name the last of each; ``follow_up`` is ``open`` or ``done``.
+    ``final`` means that nothing but a recording and a follow-up can be added.
     """
 
     id: str
@@ -48,6 +51,9 @@ class ContactRecord:
     priority: int = 0
     priority_reason: str | None = None
     intake_how: str | None = None
+    consent: bool | None = None
+    information: str | None = None
+    transferred_to: str | None = None
     stage: str = "intake"
     entry: str | None = None
     arrived_ms: int = 0
@@ -66,6 +72,8 @@ class ContactRecord:
     ended_by: str | None = None
     hangup_cause: int | None = None
     survey: Mapping[str, str] = field(default_factory=dict)
+    follow_up: str | None = None
+    pauses: tuple[tuple[int, int | None], ...] = ()
     disposition: str | None = None
     note: str | None = None
     recordings: tuple[Recording, ...] = ()
@@ -75,7 +83,11 @@ class ContactRecord:
 
     @property
     def board_stage(self) -> str:
-        """The stage as the board names it: waiting with a reservation pending is ``ringing``."""
+        """The stage as the board names it: waiting with a reservation pending is ``ringing``, talking to another
+        hotline is ``talking``.
+        """
+        if self.stage == "transfer":
+            return "talking"
         return "ringing" if self.stage == "waiting" and self.reservation is not None else self.stage
 
 
@@ -107,7 +119,8 @@ def elapsed_ms(first: ContactEvent, second: ContactEvent) -> int:
     return max(0, second.at_ms - first.at_ms)
 
 
-_AFTER_END = frozenset({"wrapped_up", "recording"})
+_AFTER_END = frozenset({"wrapped_up", "recording", "follow_up", "followed_up"})
+_AFTER_FINAL = _AFTER_END - {"wrapped_up"}
 
 
 class _Folding:
@@ -127,6 +140,7 @@ class _Folding:
         self._wrapped: set[str | None] = set()
         self._survey: dict[str, str] = {}
         self._recordings: dict[str, Recording] = {}
+        self._pauses: dict[int, int | None] = {}
         self._ended = False
         self._final = False
 
@@ -136,7 +150,7 @@ class _Folding:
             if event.key in self._keys:
                 return
             self._keys.add(event.key)
-        if self._final and event.kind != "recording":
+        if self._final and event.kind not in _AFTER_FINAL:
             return
         if self._ended and event.kind not in _AFTER_END:
             return
@@ -152,6 +166,7 @@ class _Folding:
             reservations=len(self._reservations),
             survey=dict(self._survey),
             recordings=tuple(self._recordings.values()),
+            pauses=tuple(sorted(self._pauses.items())),
             final=self._final,
             last_seq=self._last_seq,
         )
@@ -172,6 +187,17 @@ class _Folding:
             self._set[name] = _str(data.get(name))
         self._set["intake_how"] = _str(data.get("how"))
         self._set["priority"] = _int(data.get("priority")) or 0
+
+    def _on_consent(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        given = data.get("recording")
+        self._set["consent"] = given if isinstance(given, bool) else None
+
+    def _on_information(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["information"] = _str(data.get("id"))
+
+    def _on_transferred(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if data.get("answered") is True:
+            self._set["transferred_to"] = _str(data.get("to"))
 
     def _on_queued(self, event: ContactEvent, data: Mapping[str, object]) -> None:
         self._set["stage"] = "waiting"
@@ -219,6 +245,23 @@ class _Folding:
         if recording is not None:
             self._recordings.setdefault(recording.id, recording)
 
+    def _on_recording_paused(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        begin = _int(data.get("from_ms"))
+        if begin is not None:
+            self._pauses.setdefault(begin, None)
+
+    def _on_recording_resumed(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        begin, end = _int(data.get("from_ms")), _int(data.get("to_ms"))
+        if begin is not None and end is not None and end >= begin:
+            self._pauses[begin] = end
+
+    def _on_follow_up(self, _event: ContactEvent, _data: Mapping[str, object]) -> None:
+        self._set["follow_up"] = "open"
+
+    def _on_followed_up(self, _event: ContactEvent, _data: Mapping[str, object]) -> None:
+        if self._set.get("follow_up") == "open":
+            self._set["follow_up"] = "done"
+
     def _on_survey(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
         question, answer = _str(data.get("question")), _str(data.get("answer"))
         if question is not None and answer is not None:
@@ -254,7 +297,14 @@ def recording_of(data: Mapping[str, object]) -> Recording | None:
     if ident is None or file is None or ms is None:
         return None
     sha256, sm3 = _str(data.get("sha256")), _str(data.get("sm3"))
-    return Recording(id=ident, file=file, ms=ms, sha256=sha256, sm3=sm3, gaps=_gaps(data.get("gaps")))
+    kind = _str(data.get("kind")) or "talk"
+    return Recording(ident, file, ms, sha256, sm3, _gaps(data.get("gaps")), kind)
+
+
+def pauses_of(value: object) -> tuple[tuple[int, int | None], ...]:
+    """The pauses of a recording as stored in the contacts table."""
+    pairs = value if isinstance(value, list | tuple) else ()
+    return tuple((pair[0], pair[1]) for pair in pairs if isinstance(pair, list | tuple) and len(pair) == 2)
 
 
 def _gaps(value: object) -> tuple[tuple[int, int], ...]:

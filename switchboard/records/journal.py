@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from switchboard.errors import TooManyEvents
 from switchboard.records.database import Database
 from switchboard.records.events import MOST_EVENTS, ContactEvent
-from switchboard.records.fold import ContactRecord, fold, recording_of
+from switchboard.records.fold import ContactRecord, fold, pauses_of, recording_of
 from switchboard.records.models import AgentState, ContactEventRow, ContactRow
 from switchboard.times import now_ms, steady_ms
 
@@ -199,6 +199,7 @@ def row_of(record: ContactRecord) -> dict[str, Any]:
     """The record as a row of ``contacts``."""
     row = {name: getattr(record, name) for name in _RECORD_FIELDS}
     row["survey"] = dict(record.survey)
+    row["pauses"] = [list(pause) for pause in record.pauses]
     row["recordings"] = [asdict(recording) for recording in record.recordings]
     return row
 
@@ -209,6 +210,7 @@ def record_of(row: Row[Any]) -> ContactRecord:
     values["recordings"] = tuple(
         recording for one in values["recordings"] if (recording := recording_of(one)) is not None
     )
+    values["pauses"] = pauses_of(values["pauses"])
     return ContactRecord(**values)
 
 

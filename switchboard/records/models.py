@@ -60,6 +60,7 @@ class ContactRow(Base):
         Index("contacts_agent_arrived", "agent", "arrived_ms"),
         Index("contacts_caller", "caller", "arrived_ms"),
         Index("contacts_final", "final", "arrived_ms"),
+        Index("contacts_follow_up", "follow_up", "arrived_ms"),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -72,6 +73,9 @@ class ContactRow(Base):
     priority: Mapped[int] = mapped_column(Integer)
     priority_reason: Mapped[str | None] = mapped_column(String(200))
     intake_how: Mapped[str | None] = mapped_column(String(64))
+    consent: Mapped[bool | None] = mapped_column(Boolean)
+    information: Mapped[str | None] = mapped_column(String(64))
+    transferred_to: Mapped[str | None] = mapped_column(String(64))
     stage: Mapped[str] = mapped_column(String(64))
     entry: Mapped[str | None] = mapped_column(String(64))
     arrived_ms: Mapped[int] = mapped_column(BigInteger)
@@ -90,6 +94,8 @@ class ContactRow(Base):
     ended_by: Mapped[str | None] = mapped_column(String(16))
     hangup_cause: Mapped[int | None] = mapped_column(Integer)
     survey: Mapped[dict[str, Any]] = mapped_column(Json)
+    follow_up: Mapped[str | None] = mapped_column(String(16))
+    pauses: Mapped[list[Any]] = mapped_column(Json, server_default="[]")
     disposition: Mapped[str | None] = mapped_column(String(64))
     note: Mapped[str | None] = mapped_column(Text)
     recordings: Mapped[list[Any]] = mapped_column(Json)
@@ -184,6 +190,17 @@ class RuleVersionRow(Base):
     published_ms: Mapped[int | None] = mapped_column(BigInteger)
     base: Mapped[int] = mapped_column(Integer)
     restores: Mapped[int | None] = mapped_column(Integer)
+
+
+class KnownCallerRow(Base):
+    """Numbers whose callers go first, in the form in which callers' numbers are stored."""
+
+    __tablename__ = "known_callers"
+
+    number: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reason: Mapped[str] = mapped_column(String(40))
+    added_by: Mapped[str] = mapped_column(String(64))
+    added_ms: Mapped[int] = mapped_column(BigInteger)
 
 
 class AuditRow(Base):

@@ -13,6 +13,7 @@ from switchboard.records.database import Database
 from switchboard.records.events import ContactEvent, is_slug, is_text
 from switchboard.records.fold import ContactRecord, fold
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
+from switchboard.records.known_callers import KnownCallers
 from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
 from switchboard.records.phones import Phone, Phones
@@ -46,6 +47,7 @@ class Records:
         self._writer = Writer(Journal(database).commit)
         self._audit = Audit(database)
         self.people = People(database, passwords)
+        self.known_callers = KnownCallers(database)
         self.phones = Phones(database, passwords)
         self.rules = Published(database, self._audit)
 
@@ -122,6 +124,21 @@ class Records:
         async with self._database.read() as connection:
             rows = await connection.execute(wanted.order_by(ContactRow.arrived_ms, ContactRow.id))
             return [record_of(row) for row in rows]
+
+    async def follow_ups(self, *, limit: int = 200) -> list[ContactRecord]:
+        """Contacts that somebody still has to look into, oldest first."""
+        wanted = select(ContactRow.__table__).where(ContactRow.follow_up == "open")
+        async with self._database.read() as connection:
+            rows = await connection.execute(
+                wanted.order_by(ContactRow.arrived_ms, ContactRow.id).limit(limit)
+            )
+            return [record_of(row) for row in rows]
+
+    async def open_follow_ups(self) -> int:
+        """How many there are."""
+        wanted = select(func.count()).select_from(ContactRow).where(ContactRow.follow_up == "open")
+        async with self._database.read() as connection:
+            return (await connection.execute(wanted)).scalar_one()
 
     async def earlier_contacts(self, caller: str | None, *, before_ms: int | None = None) -> int:
         """How many contacts this number had before ``before_ms`` (now). 0 for a withheld number."""

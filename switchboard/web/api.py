@@ -8,7 +8,9 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from routing.errors import RoutingError
 from switchboard.errors import NotFound, Unavailable, WrongPassword
+from switchboard.explanation import explain
 from switchboard.records import Account
 from switchboard.web import metrics, schemas
 from switchboard.web.house import WebHouse
@@ -92,6 +94,29 @@ async def contact(call: Call) -> schemas.ContactWithEvents:
     return schemas.ContactWithEvents(
         contact=schemas.ContactView.of(record), events=[schemas.EventView.of(event) for event in events]
     )
+
+
+@routes.add(
+    "GET",
+    "/api/contacts/{id}/explanation",
+    roles=SUPERVISORS,
+    summary="Why this volunteer, or why it still waits and who could serve it",
+    answer=schemas.ExplanationView,
+    parts={"id": schemas.SLUG},
+)
+async def explanation(call: Call) -> schemas.ExplanationView:
+    ident = call.part("id")
+    found = await call.house.records.contact(ident)
+    if found is None:
+        raise NotFound
+    await call.house.records.audit(call.account.name, "contact.explained", ident)
+    try:
+        standing = await call.house.standing(ident)
+    except RoutingError as error:  # what is kept can be told all the same
+        log.info("queue not asked", error=error.code)
+        standing = None
+    names = {agent.id: agent.name for agent in await call.house.records.agents()}
+    return schemas.ExplanationView.of(explain(*found, standing, names))
 
 
 @routes.add("GET", "/api/agents", roles=SUPERVISORS, summary="All volunteers", answer=schemas.Agents)

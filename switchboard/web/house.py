@@ -10,6 +10,8 @@ from typing import Protocol
 from aiohttp import web
 
 from ivr.prompts.studio import Studio
+from routing.model import Standing
+from switchboard.calendar import Calendar
 from switchboard.records import Records
 from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
@@ -59,6 +61,9 @@ class WebHouse(Protocol):
     @property
     def studio(self) -> Studio: ...
 
+    @property
+    def calendar(self) -> Calendar: ...
+
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""
         ...
@@ -67,8 +72,16 @@ class WebHouse(Protocol):
         """``id``, ``zh``, ``en`` of each matter."""
         ...
 
+    def priorities(self) -> list[dict[str, str]]:
+        """``id``, ``zh``, ``en`` of each reason for which callers go first."""
+        ...
+
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         """Upgrade and serve until the desk leaves; origin, session and role have been checked."""
+        ...
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        """How a contact stands in the queue, None when it is not there."""
         ...
 
     async def demo_call(self, keys: str | None) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from switchboard.explanation import Explanation
 from switchboard.records import AgentRow, ContactEvent, ContactQuery, ContactRecord, Role, mask_number
 
 SLUG = r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}"
@@ -57,6 +58,7 @@ class RecordingView(BaseModel):
     sha256: str | None
     sm3: str | None
     gaps: list[tuple[int, int]]
+    kind: str
 
 
 class ContactView(BaseModel):
@@ -70,6 +72,11 @@ class ContactView(BaseModel):
     matter: str | None
     priority: int
     priority_reason: str | None
+    consent: bool | None = Field(
+        description="false: the caller refused to be recorded; null: nobody was asked"
+    )
+    information: str | None = Field(description="the recorded information that was heard last")
+    transferred_to: str | None = Field(description="the other hotline that answered")
     stage: str
     arrived_ms: int
     queued_ms: int | None
@@ -84,6 +91,7 @@ class ContactView(BaseModel):
     ended_by: str | None
     hangup_cause: int | None
     survey: dict[str, str]
+    follow_up: str | None = Field(description="open, done, or null")
     disposition: str | None
     note: str | None
     recordings: list[RecordingView]
@@ -95,7 +103,9 @@ class ContactView(BaseModel):
         plain = {name: getattr(record, name) for name in cls.model_fields if name != "recordings"}
         plain |= {"caller": mask_number(record.caller), "stage": record.board_stage}
         shown = [
-            RecordingView(id=one.id, ms=one.ms, sha256=one.sha256, sm3=one.sm3, gaps=list(one.gaps))
+            RecordingView(
+                id=one.id, ms=one.ms, sha256=one.sha256, sm3=one.sm3, gaps=list(one.gaps), kind=one.kind
+            )
             for one in record.recordings
         ]
         return cls(**plain, recordings=shown)
@@ -125,6 +135,27 @@ class EventView(BaseModel):
 class ContactWithEvents(BaseModel):
     contact: ContactView
     events: list[EventView]
+
+
+class ExplanationLine(BaseModel):
+    """One sentence; ``at_ms`` null: how it is now."""
+
+    at_ms: int | None
+    zh: str
+    en: str
+
+
+class ExplanationView(BaseModel):
+    """Why a contact met its volunteer, or why it still waits and who could serve it."""
+
+    contact: str
+    stage: str
+    lines: list[ExplanationLine]
+
+    @classmethod
+    def of(cls, told: Explanation) -> ExplanationView:
+        lines = [ExplanationLine(at_ms=line.at_ms, zh=line.zh, en=line.en) for line in told.lines]
+        return cls(contact=told.contact, stage=told.stage, lines=lines)
 
 
 class AgentView(BaseModel):

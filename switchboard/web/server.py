@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from switchboard.web import api, files, own_phone, prompts, rules, sockets
+from switchboard.web import api, calendar, callers, files, prompts, rules, sockets, walk
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
@@ -24,6 +24,8 @@ from switchboard.web.state import (
     SIP_LINES,
     SOUND_DOOR,
 )
+
+PARTS = (api, rules, prompts, callers, calendar, own_phone, walk, sockets, files)
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
@@ -46,9 +48,9 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app.on_shutdown.append(_say_goodbye)
     app.on_response_prepare.append(put_headers)
     app[ROUTES] = []
-    for routes in (api.routes, rules.routes, prompts.routes, own_phone.routes, sockets.routes, files.routes):
-        routes.install(app)
-        app[ROUTES] += routes.all
+    for part in PARTS:
+        part.routes.install(app)
+        app[ROUTES] += part.routes.all
     return app
 
 

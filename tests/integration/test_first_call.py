@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from routing.explain import decision_from
 from switchboard.records.fold import ContactRecord
 from tests.support.agents import DeskRefused, Manner, ScriptedDesk, Volunteers
 from tests.support.phones import Caller
@@ -126,7 +127,7 @@ async def test_a_caller_presses_two_talks_rates_and_is_recorded_once(switchboard
         await desk.hang_up()
         await caller.rtp.wait_tone(SURVEY, 0.1, 10)
         caller.rtp.play_silence()
-        await caller.rtp.press("1")
+        await caller.rtp.press("111#")  # three questions, and no remark
         await caller.rtp.wait_tone(FAREWELL, 0.1, 10)
         assert await caller.ended() == "remote"
         await desk.wait_contact("wrap_up")
@@ -137,23 +138,23 @@ async def test_a_caller_presses_two_talks_rates_and_is_recorded_once(switchboard
     record = await only_record(switchboard)
     assert (record.matter, record.language, record.caller) == ("labour", "zh", "13800138000")
     assert (record.end_reason, record.ended_by, record.agent) == ("completed", "agent", "v901")
-    assert list(record.survey.values()) == ["1"]
+    assert record.survey == {"patient": "1", "polite": "1", "efficient": "1"}
     assert (record.disposition, record.note, record.reservations) == ("advised", "劳动合同", 1)
     assert record.id == contact["id"]
     check_times(record)
     _, events = await switchboard.contact(record.id)
     assert [event.kind for event in events].count("ended") == 1
-    assert [event.kind for event in events].count("survey") == 1
+    assert [event.kind for event in events].count("survey") == 3
     await nothing_left(switchboard)
 
 
 async def test_a_wrong_key_is_answered_kindly_and_the_next_one_counts(switchboard: Switchboard) -> None:
     async with volunteers(switchboard) as staff, Caller(switchboard.sip_port, "13800138001") as caller:
         await at_the_menu(caller)
-        await caller.rtp.press("#")
+        await caller.rtp.press("59")
         await caller.rtp.wait_tone(WRONG_KEY, 0.1, 10)
         await caller.rtp.wait_tone(MENU, 0.1, 10)
-        await caller.rtp.press("2")
+        await caller.rtp.press("*2")
         reservation = await staff.desks[0].wait_reservation()
         assert reservation["card"]["matter"]["id"] == "labour"
         caller.hang_up()
@@ -295,6 +296,8 @@ async def test_a_volunteer_who_never_answers_is_paused_and_the_next_one_gets_the
     _, events = await switchboard.contact(record.id)
     assert [event.kind for event in events].count("queued") == 1  # the place was kept
     assert [e.data["how"] for e in events if e.kind == "reservation_ended"] == ["timed_out"]
+    chosen = [decision_from(e.data) for e in events if e.kind == "reserved"]
+    assert [len(why.passed_over) if why else None for why in chosen] == [0, 1]
     check_times(record)
 
 

@@ -97,7 +97,7 @@ async def test_a_caller_reaches_a_volunteer_in_the_browser_and_the_board_shows_i
         await at(desk, "hang-up").click()
         await caller.rtp.wait_tone(SURVEY, 0.1, 10)
         caller.rtp.play_silence()
-        await caller.rtp.press("1")
+        await caller.rtp.press("111#")
         await caller.rtp.wait_tone(FAREWELL, 0.1, 10)
         assert await caller.ended() == "remote"
         record = await only_record(switchboard)
@@ -110,7 +110,11 @@ async def test_a_caller_reaches_a_volunteer_in_the_browser_and_the_board_shows_i
     record = await only_record(switchboard)
     assert (record.matter, record.language) == ("labour", "zh")
     assert (record.end_reason, record.ended_by, record.agent) == ("completed", "agent", "v901")
-    assert (list(record.survey.values()), record.disposition, record.final) == (["1"], "advised", True)
+    assert (list(record.survey.values()), record.disposition, record.final) == (
+        ["1", "1", "1"],
+        "advised",
+        True,
+    )
     assert started <= record.arrived_ms <= (record.queued_ms or 0) <= (record.connected_ms or 0)
     assert (record.connected_ms or 0) <= (record.disconnected_ms or 0) <= (record.ended_ms or 0)
 

@@ -10,6 +10,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
+from routing.model import Standing
+from routing.twin import Twin
+from switchboard.calendar import Calendar
 from switchboard.config import load_config
 from switchboard.records import Records, Role
 from switchboard.rules import RuleBook, read_seeds
@@ -34,8 +37,10 @@ class SmallHouse:
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
+        self.queue = Twin()
         self.service_number: str | None = None
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
+        self.calendar = Calendar()
         self.rule_book = RuleBook(records, read_seeds(load_config()))
 
     async def health(self) -> Mapping[str, Health]:
@@ -44,12 +49,21 @@ class SmallHouse:
     def matters(self) -> list[dict[str, str]]:
         return [{"id": "labour", "zh": "劳动人事", "en": "Labour"}]
 
+    def priorities(self) -> list[dict[str, str]]:
+        return [
+            {"id": "over_80", "zh": "八十岁以上老人", "en": "Over 80"},
+            {"id": "minor", "zh": "未成年人", "en": "Minor"},
+        ]
+
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         await socket.send_json({"agent": agent_id})
         await socket.close()
         return socket
+
+    async def standing(self, contact_id: str) -> Standing | None:
+        return self.queue.standing(contact_id)
 
     async def demo_call(self, keys: str | None) -> str:
         if not self.telephony:

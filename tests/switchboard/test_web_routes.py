@@ -6,18 +6,11 @@ from typing import Any
 import pytest
 
 from switchboard.errors import RecordsAway
-from switchboard.web import api, files, own_phone, prompts, rules, sockets
 from switchboard.web.routes import Route, Served
+from switchboard.web.server import PARTS
 from tests.support.web import Client, SmallHouse, client_of, sign_in
 
-ROUTES = [
-    *api.routes.all,
-    *rules.routes.all,
-    *prompts.routes.all,
-    *own_phone.routes.all,
-    *sockets.routes.all,
-    *files.routes.all,
-]
+ROUTES = [route for part in PARTS for route in part.routes.all]
 ROLES = (None, "volunteer", "supervisor", "administrator")
 NAMES = {"volunteer": "v001", "supervisor": "sun", "administrator": "root"}
 
@@ -27,6 +20,7 @@ ALLOWED = {
     "DELETE /api/session": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/contacts": {"volunteer", "supervisor", "administrator"},
     "GET /api/contacts/{id}": {"volunteer", "supervisor", "administrator"},
+    "GET /api/contacts/{id}/explanation": {"supervisor", "administrator"},
     "GET /api/own-phone": {"volunteer"},
     "POST /api/own-phone": {"volunteer"},
     "DELETE /api/own-phone": {"volunteer"},
@@ -46,6 +40,14 @@ ALLOWED = {
     "POST /api/prompts/{language}/{key}/sound": {"administrator"},
     "DELETE /api/prompts/{language}/{key}/sound": {"administrator"},
     "POST /api/prompts/{language}/{key}/earlier": {"administrator"},
+    "POST /api/hotlines/walk": {"administrator"},
+    "POST /api/calendar/year": {"administrator"},
+    "GET /api/known-callers": {"administrator"},
+    "POST /api/known-callers": {"administrator"},
+    "DELETE /api/known-callers/{number}": {"administrator"},
+    "POST /api/known-callers/import": {"administrator"},
+    "GET /api/follow-ups": {"supervisor", "administrator"},
+    "POST /api/follow-ups/{id}": {"supervisor", "administrator"},
     "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
     "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
     "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
@@ -84,7 +86,7 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
         if name_of(route) == "DELETE /api/session":
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
-        path = path.format(kind="hotline", name="12348", number=1, language="zh", key="welcome")
+        path = path.format(kind="hotline", name="12348", number=123, language="zh", key="welcome")
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
             refused = answer.status in (401, 403)

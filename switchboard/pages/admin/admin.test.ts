@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { effectScope, type EffectScope } from 'vue'
 
+import { inWords } from './problems'
 import { found, type Prompt } from './prompts'
 import { bytesOf, earlier, isOutdated, kindOf, linesNamed, type Rules, useRules, type Version } from './rules'
 import { counts, months, type Year } from './year'
@@ -55,6 +56,17 @@ describe('texts', () => {
     expect(kindOf('@@ -1 +1 @@')).toBe('place')
     expect(kindOf(' a')).toBe('same')
     expect(kindOf('')).toBe('same')
+  })
+})
+
+describe('problems in words', () => {
+  it('say what comes often in Chinese and keep the place', () => {
+    expect(inWords('there is no prompt menu_x')).toBe('没有名为“menu_x”的提示音')
+    expect(inWords('hotline 12348: the routing policy has no matter labour')).toBe('热线 12348：“规则”里没有事项“labour”')
+    expect(inWords('menu.3.key: Field required')).toBe('menu.3.key：缺少这一项')
+    expect(inWords('hotline: submenus[a]: keys used twice: 1, 2')).toBe('hotline：submenus[a]：按键重复：1, 2')
+    expect(inWords('not TOML: Expected "=" (at line 3, column 1)')).toContain('at line 3')
+    expect(inWords('something: quite new')).toBe('something: quite new')
   })
 })
 

@@ -17,4 +17,6 @@ export interface Walked {
   ends: string | null
   /** The matter that the caller came to. */
   about: Words | null
+  /** The information or the other hotline that it ends at. */
+  to: string | null
 }

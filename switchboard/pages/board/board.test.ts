@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 
 import { readHealth } from '@/home/health'
 
-import { type BoardMatter, BoardStream, type Figures } from './stream'
+import { columnOf, isLater, openPromises } from './later'
+import { type BoardContact, type BoardMatter, BoardStream, type Figures } from './stream'
 import { Breaches, connected, levelOf, within15 } from './thresholds'
 
 const snapshot = (seq = 41) => ({ type: 'snapshot' as const, seq, now: 1000, items: { 'contact/a': { id: 'a' } } })
@@ -71,6 +72,41 @@ describe('thresholds', () => {
     breaches.update(new Map([['labour', 'fine']]))
     expect(breaches.update(new Map([['labour', 'alarm']]))).toEqual(['labour'])
     expect(breaches.isOpen('labour')).toBe(true)
+  })
+})
+
+describe('what was promised for later', () => {
+  const contact = (more: object): BoardContact => ({ id: 'c', medium: 'call', stage: 'waiting', arrived: 0, due: null, ...more }) as BoardContact
+
+  it('does not stand in the line: messages never, call-backs until their time', () => {
+    expect(isLater(contact({}), 0)).toBe(false)
+    expect(isLater(contact({ medium: 'message' }), 0)).toBe(true)
+    expect(isLater(contact({ medium: 'message', stage: 'talking' }), 0)).toBe(false)
+    expect(isLater(contact({ medium: 'callback' }), 0)).toBe(false)
+    expect(isLater(contact({ medium: 'callback', next: 10 }), 5)).toBe(true)
+    expect(isLater(contact({ medium: 'callback', next: 10 }), 10)).toBe(false)
+  })
+
+  it('stands in the list by due time, overdue by the clock', () => {
+    const list = openPromises(
+      [
+        contact({ id: 'b', medium: 'message', due: 20 }),
+        contact({ id: 'a', medium: 'callback', due: 10 }),
+        contact({ id: 'x' }),
+        contact({ id: 'y', medium: 'message', stage: 'finished', due: 1 }),
+      ],
+      15,
+    )
+    expect(list.map((one) => [one.id, one.late])).toEqual([
+      ['a', true],
+      ['b', false],
+    ])
+  })
+
+  it('shows stages of other programs where callers begin', () => {
+    expect(columnOf(contact({ stage: 'calling' }))).toBe('ringing')
+    expect(columnOf(contact({ stage: 'information' }))).toBe('intake')
+    expect(columnOf(contact({ stage: 'talking' }))).toBe('talking')
   })
 })
 

@@ -7,6 +7,7 @@ import { LiveSocket, type LinkState, socketUrl } from '@/shared/live-socket'
 import { recall, remember } from '@/shared/storage'
 
 import { chime } from './chime'
+import { columnOf, isLater, openPromises } from './later'
 import {
   type BoardAgent,
   type BoardContact,
@@ -15,6 +16,8 @@ import {
   BoardStream,
   type Figures,
   type Health,
+  type Notice,
+  type Overload,
   type Stage,
 } from './stream'
 import { Breaches, type Level, levelOf, weight } from './thresholds'
@@ -94,16 +97,21 @@ export function useBoard() {
   const contacts = items<BoardContact>('contact')
   const health = items<Health>('health')
   const allFigures = items<Figures>('figures')
+  const notices = items<Notice>('notice')
+  const overload = items<Overload>('overload')
   const figures = computed(() => allFigures.value[0] ?? null)
   const live = computed(() => asOf.value !== null && !silent.value)
   const loaded = computed(() => asOf.value !== null)
 
+  const second = computed(() => Math.floor(now.value / 1000) * 1000)
   const byStage = computed(() => {
     const groups = new Map<Stage, BoardContact[]>()
     for (const contact of contacts.value) {
-      const group = groups.get(contact.stage)
+      if (isLater(contact, second.value)) continue
+      const column = columnOf(contact)
+      const group = groups.get(column)
       if (group) group.push(contact)
-      else groups.set(contact.stage, [contact])
+      else groups.set(column, [contact])
     }
     for (const group of groups.values()) group.sort((a, b) => stageSince(a) - stageSince(b))
     return groups
@@ -112,6 +120,7 @@ export function useBoard() {
     [...(byStage.value.get('finished') ?? [])].sort((a, b) => (b.ended ?? 0) - (a.ended ?? 0)),
   )
   const waiting = computed(() => [...(byStage.value.get('waiting') ?? []), ...(byStage.value.get('ringing') ?? [])])
+  const promises = computed(() => openPromises(contacts.value, second.value))
   const totals = computed(() => ({
     waiting: waiting.value.length,
     longestSince: waiting.value.reduce<number | null>((oldest, contact) => {
@@ -123,7 +132,6 @@ export function useBoard() {
     signedIn: agents.value.filter((agent) => agent.state !== 'offline').length,
   }))
 
-  const second = computed(() => Math.floor(now.value / 1000) * 1000)
   const levels = computed(
     () => new Map<string, Level>(matters.value.map((matter) => [matter.id, levelOf(matter, second.value)])),
   )
@@ -154,6 +162,9 @@ export function useBoard() {
     figures,
     byStage,
     finished,
+    promises,
+    notices,
+    overload,
     totals,
     levels,
     alarms,

@@ -19,6 +19,10 @@ export interface BoardContact {
   end_reason: string | null
   survey: number | string | null
   demo: boolean
+  /** Of a message or call-back: when it is due, not to be called before, how often it was tried. */
+  due?: number | null
+  next?: number | null
+  attempts?: number
 }
 
 export interface BoardAgent {
@@ -50,6 +54,23 @@ export interface Figures {
   mean_wait_ms: number | null
   mean_talk_ms: number | null
   since: number
+  messages_open?: number
+  callbacks_open?: number
+  due_today?: number
+  overdue?: number
+  follow_ups?: number
+}
+
+/** How far a role has stepped under load. */
+export interface Overload {
+  role: string
+  level: 'normal' | 'backup' | 'callback' | 'message'
+  since: number
+}
+
+/** Something a supervisor should know and see to, such as holidays that are not known yet. */
+export interface Notice extends Words {
+  name: string
 }
 
 export interface Health extends Words {

@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
+import { dayAndTime, isToday } from '@/shared/days'
 import { FakeSocket } from '@/shared/fake-socket'
 
 import { goertzel } from './earpiece'
-import type { Card, DeskFrame, Welcome } from './frames'
+import type { Card, DeskFrame, Message, Welcome } from './frames'
 import { actionFor, defaultKeys, isUsable, loadKeys, saveKeys } from './keys'
 import { CommandError, DeskLink } from './link'
-import { applyFrame, emptyModel, isBusy } from './model'
+import { applyFrame, byDue, emptyModel, isBusy } from './model'
 import { opusFirst } from './phone'
 
 const card: Card = {
@@ -85,6 +86,50 @@ describe('the desk model', () => {
   it('is busy while reserved, in contact or in wrap-up', () => {
     expect(isBusy(after(welcome(), reserved))).toBe(true)
     expect(isBusy(after(welcome()))).toBe(false)
+  })
+})
+
+describe('messages on the desk', () => {
+  const message = (more: Partial<Message>): Message => ({
+    id: 'm-1',
+    medium: 'message',
+    caller: '138****1234',
+    matter: null,
+    language: 'zh',
+    arrived: 0,
+    due: 1000,
+    overdue: false,
+    state: 'assigned',
+    attempts: 0,
+    seconds: 12,
+    listen: '/api/contacts/m-1/recordings/m-1',
+    ...more,
+  })
+
+  it('come with the welcome, also from a server that knows none', () => {
+    const model = emptyModel()
+    applyFrame(model, welcome({ messages: [message({})] }))
+    expect(model.messages.map((one) => one.id)).toEqual(['m-1'])
+    applyFrame(model, welcome())
+    expect(model.messages).toEqual([])
+    applyFrame(model, { type: 'messages', messages: [message({ id: 'm-2' })] })
+    expect(model.messages.map((one) => one.id)).toEqual(['m-2'])
+  })
+
+  it('stand in the order in which they are due, and turn late without a word of the server', () => {
+    const messages = [message({ id: 'm-b', due: 2000 }), message({ id: 'm-c', due: null }), message({ id: 'm-a', due: 1000 })]
+    expect(byDue(messages, 1500).map((one) => [one.id, one.late])).toEqual([
+      ['m-a', true],
+      ['m-b', false],
+      ['m-c', false],
+    ])
+  })
+
+  it('are due by the days of China', () => {
+    const evening = Date.UTC(2026, 10, 22, 15, 59)
+    expect(isToday(evening, Date.UTC(2026, 10, 22, 1))).toBe(true)
+    expect(isToday(evening + 60_000, Date.UTC(2026, 10, 22, 1))).toBe(false)
+    expect(dayAndTime(evening)).toBe('11-22 23:59')
   })
 })
 

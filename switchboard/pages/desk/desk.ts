@@ -175,6 +175,14 @@ export function useDesk() {
     extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),
     wrapUp: (fields: { contact: string; matter: string; disposition: string; note: string; then: 'ready' | 'pause' }) =>
       command('wrap_up', fields),
+    callMessage: (contact: string) => {
+      wake()
+      if (kind.value === 'browser' && !microphone.stream) void microphone.open()
+      return command('call_message', { contact })
+    },
+    finishMessage: (fields: { contact: string; matter: string | null; disposition: string; note: string }) =>
+      command('finish_message', fields),
+    returnMessage: (contact: string, reason: string) => command('return_message', { contact, reason }),
     signOut: async () => {
       if (!offline.value) await command('sign_out')
       phone.stop()
@@ -242,7 +250,7 @@ export function useDesk() {
       const card = model.reservation?.card
       if (card) {
         const caller = t('common.ending', { digits: ending(card.caller) })
-        alerts.raise(`☎ ${t('desk.incoming.notice')}`, [card.matter && pick(card.matter), caller].filter(Boolean).join(' · '))
+        alerts.raise(`☎ ${t(card.medium === 'callback' ? 'desk.incoming.noticeBack' : 'desk.incoming.notice')}`, [card.matter && pick(card.matter), caller].filter(Boolean).join(' · '))
       }
     },
   )

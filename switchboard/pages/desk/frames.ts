@@ -14,7 +14,11 @@ export interface Matter extends Words {
   id: string
 }
 
+export type Medium = 'call' | 'callback' | 'message'
+
 export interface Card {
+  /** Of a call-back the switchboard calls the caller once the volunteer has accepted. */
+  medium?: Medium
   caller: string
   region: string | null
   matter: Matter | null
@@ -56,6 +60,22 @@ export interface Queue {
   longest_since: number | null
 }
 
+/** A message (or call-back) that is on this desk until it is answered, finished or given back. */
+export interface Message {
+  id: string
+  medium: 'message' | 'callback'
+  caller: string
+  matter: Matter | null
+  language: string | null
+  arrived: number
+  due: number | null
+  overdue: boolean
+  state: 'assigned' | 'calling' | 'answered'
+  attempts: number
+  seconds: number
+  listen: string | null
+}
+
 export interface Welcome {
   type: 'welcome'
   protocol: number
@@ -66,6 +86,7 @@ export interface Welcome {
   reservation: Reservation | null
   contact: Contact | null
   queue: Queue
+  messages?: Message[]
   pause_reasons: string[]
   dispositions: string[]
   matters: Matter[]
@@ -82,6 +103,7 @@ export type DeskFrame =
   | { type: 'contact'; contact: Contact }
   | { type: 'contact_gone'; id: string }
   | ({ type: 'queue' } & Queue)
+  | { type: 'messages'; messages: Message[] }
   | { type: 'beat'; now: number }
   | { type: 'done'; re: string }
   | ({ type: 'error'; re: string; code: string } & Words)

@@ -1,7 +1,7 @@
 /** What the desk knows: a fold over the server's frames, without sound, screen or network. */
 import type { Words } from '@/shared/api'
 
-import type { AgentState, Contact, DeskFrame, GoneReason, Matter, PhoneAccount, Queue, Reservation } from './frames'
+import type { AgentState, Contact, DeskFrame, GoneReason, Matter, Message, PhoneAccount, Queue, Reservation } from './frames'
 
 export interface DeskModel {
   /** At least one welcome has come. */
@@ -12,6 +12,8 @@ export interface DeskModel {
   reservation: Reservation | null
   contact: Contact | null
   queue: Queue
+  /** As the server orders them: due first at first. */
+  messages: Message[]
   pauseReasons: string[]
   dispositions: string[]
   matters: Matter[]
@@ -31,6 +33,7 @@ export function emptyModel(): DeskModel {
     reservation: null,
     contact: null,
     queue: { waiting: 0, longest_since: null },
+    messages: [],
     pauseReasons: [],
     dispositions: [],
     matters: [],
@@ -43,6 +46,13 @@ export function emptyModel(): DeskModel {
 /** Whether the desk is busy with somebody, so that a pause must wait. */
 export function isBusy(model: DeskModel): boolean {
   return ['reserved', 'in_contact', 'wrap_up'].includes(model.state.name)
+}
+
+/** By due time, overdue or not by this very moment: a list must not wait for a frame to be true. */
+export function byDue(messages: readonly Message[], now: number): (Message & { late: boolean })[] {
+  return messages
+    .map((one) => ({ ...one, late: one.overdue || (one.due !== null && one.due < now) }))
+    .sort((a, b) => (a.due ?? Infinity) - (b.due ?? Infinity) || a.arrived - b.arrived || (a.id < b.id ? -1 : 1))
 }
 
 /** Applies one frame to `model`, in place. Frames about something else than what is in hand change nothing. */
@@ -58,6 +68,7 @@ export function applyFrame(model: DeskModel, frame: DeskFrame): void {
         reservation: frame.reservation,
         contact: frame.contact,
         queue: frame.queue,
+        messages: frame.messages ?? [],
         pauseReasons: frame.pause_reasons,
         dispositions: frame.dispositions,
         matters: frame.matters,
@@ -84,6 +95,9 @@ export function applyFrame(model: DeskModel, frame: DeskFrame): void {
       break
     case 'contact_gone':
       if (model.contact?.id === frame.id) model.contact = null
+      break
+    case 'messages':
+      model.messages = frame.messages
       break
     case 'queue':
       model.queue = { waiting: frame.waiting, longest_since: frame.longest_since }
