@@ -13,6 +13,7 @@ from typing import Any
 import structlog
 
 from ivr.ari.client import Ari, AriSettings, Reconciled
+from ivr.dialling import warm_up
 from ivr.errors import IvrError
 from ivr.prompts.catalogue import SOUND, PromptSet
 from ivr.server.config import ServerOptions, ServerPorts
@@ -50,6 +51,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         held.push_async_callback(records.close)
         house = await _open_house(config, records, held)
         start = (await house.engine.snapshot()).stream_id
+        house.background(asyncio.to_thread(warm_up))
         _run(held, house.dispatch.run(after=start), "dispatch")
         _run(held, house.live.run(), "live")
         _run(held, follow(house.rule_book, house.rules, house.use_rules), "rules")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ivr.dialling import place_of
 from ivr.errors import AriError, CallerLeft, FaxCalled
 from ivr.intake import Intake
 from ivr.prompts.errors import PromptError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
     from switchboard.rules import Rules
+from switchboard.errors import RecordsAway
 from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
 
@@ -73,6 +75,8 @@ class Contact:
     leg: str | None = None
     tries: int = 0
     agent_done: bool = False
+    region: dict[str, str] | None = None
+    earlier: int = 0
     ring_again: asyncio.Event = field(default_factory=asyncio.Event)
     recording: Running | None = None
     bridge: Bridge | None = None
@@ -120,6 +124,17 @@ class Contact:
             talked=record.connected_ms is not None,
             agent=record.agent,
         )
+
+    async def look_up(self) -> None:
+        """Where the number is at home and how often it called before, for the card. The call never waits for it."""
+        if self.caller is None:
+            return
+        zh, en = await asyncio.to_thread(lambda: (place_of(self.caller, "zh"), place_of(self.caller, "en")))
+        self.region = {"zh": zh, "en": en or zh} if zh else None
+        try:
+            self.earlier = await self.house.records.earlier_contacts(self.caller, before_ms=self.arrived_ms)
+        except RecordsAway:
+            log.info("earlier contacts not counted", contact=self.id)
 
     def note(self, kind: str, /, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
         """Write an event (``once``: its idempotency key). Stored in the order of the calls; await where it matters."""
@@ -275,13 +290,13 @@ class Contact:
         """What a volunteer sees before accepting (docs/protocol.md)."""
         return {
             "caller": mask_number(self.caller),
-            "region": None,
+            "region": self.region,
             "matter": self.house.matter_words(self.matter),
             "language": self.language,
             "waiting_since": self.queued_ms or self.arrived_ms,
             "priority": self.priority,
             "priority_reason": self.priority_reason,
-            "earlier": 0,
+            "earlier": self.earlier,
             "demo": self.demo,
         }
 
@@ -328,6 +343,7 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
         rules=contact.rules.numbers_for(contact.hotline),
     )
     house.live.contact_opened(contact)
+    house.background(contact.look_up())
     try:
         yield contact
     except FaxCalled:
