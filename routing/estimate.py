@@ -13,14 +13,17 @@ from bisect import bisect_left, insort
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from routing.model import Change, SeatState
+from routing.model import Change, SeatState, Snapshot
 
 RECENT_MS = 3_600_000
 """A role in which nobody finished a contact for so long is not estimated."""
 LEAST_SAMPLE = 5
 _FADE_MS = 1_800_000
 _SERVICE_WEIGHT = 0.02
-_FACTOR_WEIGHT = 0.08
+_FACTOR_STEP = 0.05
+_FACTOR_MOST = 1.2
+_SEARCH_WEIGHT = 0.05
+_AT_ONCE_MS = 500
 _ON_DUTY: frozenset[SeatState] = frozenset({"available", "reserved", "in_contact", "wrap_up"})
 MINUTE_MS = 60_000
 
@@ -70,6 +73,7 @@ class _Role:
     free: int = 0
     service_ms: float = 0.0
     ring_ms: float = 5_000.0
+    search_ms: float = 14_000.0
     finished: int = 0
     finished_ms: int = 0
     left: float = 0.0
@@ -83,7 +87,8 @@ class _Waiting:
     score: int
     since_ms: int
     kind: str
-    guess_ms: float | None
+    guess_ms: int | None
+    searches: bool
     queued: bool = False
     reserved_ms: int = 0
 
@@ -138,6 +143,22 @@ class Estimator:
             role.seats.clear()
             role.on_duty = role.free = 0
 
+    def begin(self, snapshot: Snapshot) -> None:
+        """What lives already, before the first change after the snapshot is taken."""
+        self.forget()
+        for seat in snapshot.seats:
+            # In contact or wrapping up already: when that began is not known, so it is no sample.
+            self.take(Change("", 0, seat.since_ms, "seat.changed", seat=seat.id, state=seat.state))
+            if known := self._seats.get(seat.id):
+                known.begun_ms = 0
+        for entry in snapshot.entries:
+            if entry.state != "connected":
+                score = entry.arrived_ms - entry.credit_ms
+                fields = {"entry": entry.id, "score": score, "klass": entry.klass}
+                self.take(Change("", 0, entry.arrived_ms, "entry.entered", **fields))
+                if entry.state == "reserved":
+                    self._reserved(entry.id, snapshot.now_ms)
+
     def _entered(self, entry: str, change: Change) -> None:
         if entry in self._entries:
             return
@@ -149,10 +170,10 @@ class Estimator:
         score = change.score if change.score is not None else change.at_ms
         parts = about.split("|")
         kind = "|".join((role, *parts[:2]))
-        seen = self._roles.get(role)
-        ahead = bisect_left(seen.queue, (score, entry)) if seen else 0
-        guess = self._steps_ms(role, ahead, change.at_ms) if seen else None
-        self._entries[entry] = waiting = _Waiting(role, score, change.at_ms, kind, guess)
+        seen = self._role(role)
+        ahead = bisect_left(seen.queue, (score, entry))
+        guess = self._said(role, kind, ahead, change.at_ms)
+        self._entries[entry] = waiting = _Waiting(role, score, change.at_ms, kind, guess, seen.free > ahead)
         self._put(entry, waiting)
 
     def _put(self, entry: str, waiting: _Waiting) -> None:
@@ -188,15 +209,18 @@ class Estimator:
         role.waited_ms += waited_ms
         if waiting.reserved_ms:
             role.ring_ms += 0.05 * (change.at_ms - waiting.reserved_ms - role.ring_ms)
-        if waiting.guess_ms and waiting.guess_ms > role.ring_ms + 1_000:
-            self._learn(waiting.kind, waited_ms / waiting.guess_ms)
+        if waiting.reserved_ms - waiting.since_ms > _AT_ONCE_MS:
+            self._learn(role, waiting, waited_ms, ended=True)
 
-    def _learn(self, kind: str, ratio: float) -> None:
-        """The matter's own factor, in logarithms, so that twice and half weigh alike."""
-        for name in (kind, kind.partition("|")[0]):
-            known = self._factors.get(name, 0.0)
-            seen = max(-2.0, min(2.0, math.log(ratio)))
-            self._factors[name] = known + _FACTOR_WEIGHT * (seen - known)
+    def _learn(self, role: _Role, waiting: _Waiting, waited_ms: int, *, ended: bool) -> None:
+        """One step towards the true wait. Whoever gave up sooner than was said teaches nothing."""
+        if waiting.searches:
+            if ended:
+                role.search_ms += _SEARCH_WEIGHT * (min(waited_ms, 60_000) - role.search_ms)
+        elif waiting.guess_ms and (ended or waited_ms > waiting.guess_ms):
+            step = _FACTOR_STEP if waited_ms > waiting.guess_ms else -_FACTOR_STEP
+            known = self._factors.get(waiting.kind, 0.0)
+            self._factors[waiting.kind] = max(-_FACTOR_MOST, min(_FACTOR_MOST, known + step))
 
     def _left(self, entry: str, change: Change) -> None:
         waiting = self._entries.pop(entry, None)
@@ -206,8 +230,10 @@ class Estimator:
         if change.how == "abandoned":
             role = self._role(waiting.role)
             self._fade(role, change.at_ms)
-            role.waited_ms += max(0, change.at_ms - waiting.since_ms)
+            waited_ms = max(0, change.at_ms - waiting.since_ms)
+            role.waited_ms += waited_ms
             role.left += 1
+            self._learn(role, waiting, waited_ms, ended=False)
 
     def _seat_changed(self, name: str, change: Change) -> None:
         state = change.state or "offline"
@@ -271,7 +297,10 @@ class Estimator:
         """How long a caller who comes now would wait; None when nobody can say."""
         if not self._recent(role, now_ms):
             return None
-        ahead = bisect_left(self._role(role).queue, (now_ms, ""))
+        known = self._role(role)
+        ahead = bisect_left(known.queue, (now_ms, ""))
+        if known.free > ahead:
+            return round(known.ring_ms)
         return self._said(role, f"{role}|{matter}|{language}", ahead, now_ms)
 
     def load(self, role: str, now_ms: int) -> RoleLoad:
@@ -287,19 +316,16 @@ class Estimator:
         )
 
     def _said(self, role: str, kind: str, ahead: int, now_ms: int) -> int | None:
-        steps_ms = self._steps_ms(role, ahead, now_ms)
-        if steps_ms is None:
-            return None
-        factor = self._factors.get(kind, self._factors.get(role, 0.0))
-        return round(steps_ms * math.exp(factor))
-
-    def _steps_ms(self, role: str, ahead: int, now_ms: int) -> float | None:
         known = self._role(role)
         if known.finished < LEAST_SAMPLE or not known.service_ms or not known.on_duty:
             return None
-        if known.free > ahead:
-            return known.ring_ms
+        if (
+            known.free > ahead
+        ):  # somebody of the role is free, of another skill: the search widens in a moment
+            return round(known.search_ms)
         self._fade(known, now_ms)
         patience = (known.left + 1) / (known.waited_ms + 600_000)
         rate = known.on_duty / known.service_ms
-        return known.ring_ms + sum(1 / (rate + n * patience) for n in range(ahead - known.free, -1, -1))
+        steps_ms = sum(1 / (rate + n * patience) for n in range(ahead - known.free, -1, -1))
+        factor = math.exp(self._factors.get(kind, 0.0))
+        return round(max(known.search_ms, (known.ring_ms + steps_ms) * factor))

@@ -2,7 +2,7 @@
 
 A pure controller: it is told once a second how each role stands and says what changes. It climbs one step when the
 wait was above the next step's mark for ``rise_s`` on end, and goes back one when it was below the present step's
-lower mark for ``fall_s`` on end; between the two marks nothing happens, so that it does not flutter.
+lower mark for its ``fall_s`` on end; between the two marks nothing happens, so that it does not flutter.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ def advance(
     below_ms = (state.below_ms if state.below_ms is not None else now_ms) if below else None
     if above_ms is not None and now_ms - above_ms >= rules.rise_s * 1000:
         return RoleState(LEVELS[index + 1], now_ms)
-    if below_ms is not None and now_ms - below_ms >= rules.fall_s * 1000:
+    if below_ms is not None and now_ms - below_ms >= marks[index - 1].fall_s * 1000:
         return RoleState(LEVELS[index - 1], now_ms)
     return RoleState(state.level, state.since_ms, above_ms, below_ms)
 

@@ -128,12 +128,14 @@ class General:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A step of the overload begins when the wait is above ``above_s`` and ends when it is below ``below_s``."""
+    """A step of the overload begins when the wait is above ``above_s`` and ends when it was below ``below_s`` for
+    ``fall_s`` on end."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
 
     above_s: Seconds
     below_s: Seconds
+    fall_s: Seconds = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,10 @@ class OverloadRules:
 
     __pydantic_config__: ClassVar[ConfigDict] = _FORBID
 
-    backup: Mark = Mark(30, 10)
-    callback: Mark = Mark(60, 25)
+    backup: Mark = Mark(20, 8, 1_200)
+    callback: Mark = Mark(60, 30)
     message: Mark = Mark(900, 420)
     rise_s: Seconds = 10
-    fall_s: Seconds = 120
 
 
 @dataclass(frozen=True, slots=True)

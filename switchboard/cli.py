@@ -1,4 +1,4 @@
-"""The command line: ``switchboard serve``, ``run``, ``demo-call``, ``check-config``, ``rules``, ``prompts``."""
+"""The command line: ``switchboard serve``, ``run``, ``check-config``, ``rules``, ``simulate``, ``explain`` and more."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from switchboard.commands import hotline, known_callers, prompts, rules
+from switchboard.commands import hotline, known_callers, prompts, rules, simulate
 from switchboard.commands.explain import explain
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
@@ -26,6 +26,7 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="The 12348 switchboard."
 )
 app.add_typer(rules.app, name="rules")
+app.command()(simulate.simulate)
 app.command()(explain)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(hotline.app, name="hotline")

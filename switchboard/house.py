@@ -19,6 +19,7 @@ from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
+from routing.estimate import Band
 from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
@@ -32,6 +33,7 @@ from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.health import check_health
 from switchboard.live import Live
+from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
@@ -71,6 +73,8 @@ class House:
         self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
+        self.overload = OverloadWatch(self)
+        self.dispatch.listen(self.overload.take)
         self.dispatch.on_reset = lambda: self.background(self.restore_routing())
         self.recordings_spool: Path = config.run_dir / "recording"
         self.no_telephony: str | None = None
@@ -227,6 +231,10 @@ class House:
             priority=contact.priority,
         )
 
+    async def estimate(self, contact: Contact) -> Band | None:
+        """How long this caller will still wait, as it may be said; None when nobody can say."""
+        return self.overload.estimate(contact)
+
     async def restore_routing(self) -> None:
         """The routing state was lost or may have gaps: make it again from the calls and desks that live."""
         as_of = await self.engine.now_ms()
@@ -248,7 +256,7 @@ class House:
             )
             for desk in self.desks.all()
         ]
-        await self.engine.reconcile(entries, seats, as_of_ms=as_of)
+        self.overload.begin(await self.engine.reconcile(entries, seats, as_of_ms=as_of))
         log.warning("routing restored", entries=len(entries), seats=len(seats))
 
     # ---- what the web server asks (switchboard.web.house)

@@ -94,11 +94,13 @@ class AppQueueRun:
 
     def _queues_of(self, duty: Duty) -> list[str]:
         main = self._policy.default_language.id
-        found = []
-        for matter in self._policy.matters:
-            if matter.role == duty.role and main in duty.languages:
-                if matter.id in duty.skills or matter.open_level:
-                    found.append(matter.id)
+        found = [
+            matter.id
+            for matter in self._policy.matters
+            if matter.role == duty.role
+            and main in duty.languages
+            and (matter.id in duty.skills or matter.open_level)
+        ]
         return found + [f"{duty.role}|{language}" for language in duty.languages if language != main]
 
     def _queue_for(self, outcome: Outcome) -> _Queue:
@@ -216,7 +218,7 @@ class AppQueueRun:
                 return 1_000_000 - (self._now // 1_000 - member.last_call_ms // 1_000)
             case "fewestcalls":
                 return member.calls
-            case "random":
+            case _:
                 return self._dice.randrange(1_000)
 
     def _ring_one(self, thread: _Thread) -> None:

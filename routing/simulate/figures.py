@@ -91,7 +91,7 @@ def by_matter(result: Result) -> dict[str, tuple[int, float, float]]:
     }
 
 
-def service_levels(result: Result, slot_ms: int = 900_000) -> list[tuple[int, float | None, int]]:
+def service_levels(result: Result, slot_ms: int = 900_000) -> list[tuple[int, float, int]]:
     """For each quarter of an hour with callers: when it begins, percent answered within 20 s, callers."""
     slots: dict[int, list[Outcome]] = {}
     for one in result.outcomes:
@@ -121,7 +121,7 @@ def _within_2(outcomes: Iterable[Outcome]) -> float:
     ratios = [
         one.estimate_ms / max(1, 1000 * _waited_s(one))
         for one in outcomes
-        if one.estimate_ms is not None and one.waited_at_all and one.how == "answered"
+        if one.estimate_ms is not None and one.how == "answered"
     ]
     return 100 * sum(0.5 <= ratio <= 2 for ratio in ratios) / len(ratios) if ratios else 0.0
 

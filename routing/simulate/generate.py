@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from routing.policy import Policy
@@ -58,7 +58,7 @@ class Surge:
     """So many more calls about one matter between two times of the day (milliseconds since midnight)."""
 
     matter: str
-    calls: int = 600
+    calls: int = 400
     from_ms: int = 13 * 2 * HALF_HOUR_MS
     to_ms: int = 15 * 2 * HALF_HOUR_MS
 
@@ -69,7 +69,7 @@ class Recipe:
 
     calls: int = 6_000
     volunteers: int = 116
-    backups: int = 14
+    backups: int = 16
     opens_ms: int = 18 * HALF_HOUR_MS
     curve: tuple[float, ...] = CURVE
     demand: dict[str, float] = field(default_factory=lambda: dict(DEMAND))
@@ -100,7 +100,7 @@ def _callers(rng: Random, recipe: Recipe) -> tuple[Caller, ...]:
         more = sorted(rng.randrange(surge.from_ms, surge.to_ms) for _ in range(surge.calls))
         drawn += [_caller(rng, recipe, at, surge.matter) for at in more]
         drawn.sort(key=lambda caller: caller.arrived_ms)
-    return tuple(_numbered(caller, number) for number, caller in enumerate(drawn, 1))
+    return tuple(replace(caller, id=f"c{number:05}") for number, caller in enumerate(drawn, 1))
 
 
 def _arrival(rng: Random, recipe: Recipe) -> int:
@@ -127,11 +127,6 @@ def _caller(rng: Random, recipe: Recipe, at: int, matter: str | None = None) -> 
         wrap_up_ms=round(1000 * recipe.wrap_up_s),
         draw=rng.getrandbits(32),
     )
-
-
-def _numbered(caller: Caller, number: int) -> Caller:
-    values = {name: getattr(caller, name) for name in Caller.__slots__}
-    return Caller(**values | {"id": f"c{number:05}"})
 
 
 def _district(rng: Random, recipe: Recipe) -> int:

@@ -24,7 +24,6 @@ class Outcome:
     agent: str = ""
     distance: int = 0
     estimate_ms: int | None = None
-    waited_at_all: bool = False
     passed_ms: int = 0
     """By how much the latest comer of the same queue who was served before this one came later."""
 

@@ -13,7 +13,7 @@ from routing.estimate import Estimator
 from routing.model import EXCLUDE_MS, Change, live_seat
 from routing.overload import Level, Overload
 from routing.policy import Policy
-from routing.simulate.day import MIDNIGHT_MS, Caller, Day, Duty
+from routing.simulate.day import MIDNIGHT_MS, Day, Duty
 from routing.simulate.kernels import Kernel, Observe, twin_kernel
 from routing.simulate.outcome import Outcome, Passing, Result, Trades
 
@@ -141,18 +141,16 @@ class Run:
         caller = outcome.caller
         role = self._role_of_matter[caller.matter]
         level = self._overload.level(role)
-        if level == "message" and caller.priority == 0:
-            if caller.chance(_LEAVES_MESSAGE) < self._day.habits.message_left:
-                outcome.how, outcome.left_ms = "message", self._now
-                return
-        outcome.estimate_ms = self._estimate(caller, role)
+        asked = level == "message" and caller.priority == 0
+        if asked and caller.chance(_LEAVES_MESSAGE) < self._day.habits.message_left:
+            outcome.how, outcome.left_ms = "message", self._now
+            return
         self._enter(caller.id, _Entry(outcome))
+        if self._waits(caller.id):
+            outcome.estimate_ms = self._estimator.estimate(caller.id, self._clock)
         self._at(self._now + caller.patience_ms, self._give_up, outcome)
         if self._watch:
             self._offer(outcome, role)
-
-    def _estimate(self, caller: Caller, role: str) -> int | None:
-        return self._estimator.newcomer(role, self._clock, matter=caller.matter, language=caller.language)
 
     def _enter(self, name: str, entry: _Entry) -> None:
         caller = entry.outcome.caller
@@ -217,8 +215,6 @@ class Run:
     def _reserved(self, name: str, entry: _Entry, at: _At, change: Change) -> None:
         number = change.reservation or 0
         caller, habits = entry.outcome.caller, self._day.habits
-        if change.waited_ms:
-            entry.outcome.waited_at_all = True
         self._rung.add(name)
         self._passing.gone(entry.outcome)
         excluded = self._excluded.get(at.seat, {})

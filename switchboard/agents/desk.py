@@ -30,7 +30,7 @@ through a trunk and answered with a key."""
 
 MOST_ANSWERS = 200
 EXTENSION_MS = 60_000
-PAUSE_REASONS = ("break", "meal", "meeting", "training", "other")
+PAUSE_REASONS = ("break", "meal", "meeting", "training", "other", "standby")
 DISPOSITIONS = ("advised", "legal_aid", "mediation", "notary", "referred", "call_back", "no_need")
 
 WORDS = {
@@ -270,12 +270,16 @@ class Desk:
         await self.house.desks.ready(self)
 
     async def _pause(self, command: Command) -> None:
-        if command.reason not in PAUSE_REASONS:
+        if command.reason not in self.pause_reasons():
             raise Refused("bad_reason")
         await self.house.engine.pause(self.seat, command.reason)
 
     async def _sign_out(self, _: Command) -> None:
         await self.house.desks.sign_out(self)
+
+    def pause_reasons(self) -> list[str]:
+        """What this volunteer may choose; only a backup may stand by."""
+        return [reason for reason in PAUSE_REASONS if reason != "standby" or self.agent.backup]
 
     def _my_reservation(self, command: Command) -> int:
         if (

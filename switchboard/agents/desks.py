@@ -72,6 +72,7 @@ class Desks:
         desk = self._desks.get(agent_id)
         if desk is None:
             desk = self._desks[agent_id] = Desk(house, agent, desk_id, endpoint or dial_string(agent_id))
+            house.overload.knows(desk)
             await self._occupy(desk)
         another = not desk.password or (desk.id, desk.phone) != (desk_id, phone)
         if phone == "trunk":
@@ -95,7 +96,8 @@ class Desks:
         house = self._house
         seat = await house.engine.find_seat(desk.seat)
         if seat is None or seat.state == "offline":
-            await house.engine.pause(desk.seat, "signed_in", desk.subscriptions)
+            reason = "standby" if desk.agent.backup else "signed_in"
+            await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
 
@@ -211,6 +213,7 @@ class Desks:
                 if desk.on_phone and change.state in ("available", "paused"):
                     duty: Duty = "ready" if change.state == "available" else "paused"
                     self._house.background(self._keep_duty(desk, duty))
+                self._log_state(change, desk)
                 if change.state == "offline":
                     self._remove(desk)
                     return
@@ -223,6 +226,12 @@ class Desks:
             case _:
                 return
         self._house.live.agent_changed(desk)
+
+    def _log_state(self, change: Change, desk: Desk) -> None:
+        """For reports, and for replaying the day under other rules."""
+        if change.seat == desk.seat and change.state:
+            row = (desk.agent.id, change.state, change.reason or None, change.at_ms)
+            self._house.background(self._house.records.log_agent_state(*row))
 
     def talking(self, contact: Contact, *, recording: bool) -> None:
         desk = self._desks.get(contact.agent or "")

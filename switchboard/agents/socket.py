@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from switchboard.agents.desk import DISPOSITIONS, PAUSE_REASONS, Desk, Reached
+from switchboard.agents.desk import DISPOSITIONS, Desk, Reached
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _welcome(house: House, desk: Desk) -> dict[str, Any]:
         "reservation": desk.reservation,
         "contact": desk.contact,
         "queue": house.live.queue_of(desk),
-        "pause_reasons": list(PAUSE_REASONS),
+        "pause_reasons": desk.pause_reasons(),
         "dispositions": list(DISPOSITIONS),
         "matters": house.matters(),
     }

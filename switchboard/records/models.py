@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -116,6 +117,7 @@ class Agent(Base):
     suspended: Mapped[bool] = mapped_column(Boolean)
     licence_until: Mapped[date | None] = mapped_column(Date)
     demo: Mapped[bool] = mapped_column(Boolean)
+    backup: Mapped[bool] = mapped_column(Boolean, server_default=false())
 
 
 class AgentSkill(Base):

@@ -27,7 +27,9 @@ ROLES: tuple[Role, ...] = ("volunteer", "supervisor", "administrator")
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """``role`` is the profession (lawyer, notary, ...), ``skills`` are matter -> level 1 to 5."""
+    """``role`` is the profession (lawyer, notary, ...), ``skills`` are matter -> level 1 to 5.
+
+    A ``backup`` volunteer signs in on standby and is made available when too many wait."""
 
     id: str
     name: str
@@ -38,6 +40,7 @@ class AgentRow:
     suspended: bool = False
     licence_until: dt.date | None = None
     demo: bool = False
+    backup: bool = False
     skills: Mapping[str, int] = field(default_factory=dict)
 
     def may_serve(self, today: dt.date) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from switchboard.web import api, calendar, callers, files, prompts, rules, sockets, walk
+from switchboard.web import api, calendar, callers, files, own_phone, prompts, rules, sockets, walk
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors

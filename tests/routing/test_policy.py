@@ -107,8 +107,8 @@ def test_own_skill_goes_before_family_before_role_and_level_before_level() -> No
     }
     own, lower = subs["lawyer|labour|zh"], subs["lawyer|debt|zh"]
     assert own.bonus_ms > lower.bonus_ms > 0
-    assert subs["lawyer|family:work|zh"].bonus_ms == -120_000
-    assert subs["lawyer|*|zh"].bonus_ms == -480_000
+    assert subs["lawyer|family:work|zh"].bonus_ms == -60_000
+    assert subs["lawyer|*|zh"].bonus_ms == -240_000
     assert own.cost_ms < lower.cost_ms, "the abler one is chosen first"
 
 

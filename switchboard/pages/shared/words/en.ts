@@ -69,6 +69,7 @@ export const en: typeof zh = {
     meal: 'Meal',
     meeting: 'Meeting',
     training: 'Training',
+    standby: 'On standby',
     other: 'Other',
     no_answer: 'no answer',
     missed: 'no answer',

@@ -64,6 +64,7 @@ export const zh = {
   },
   reason: {
     signed_in: '刚登录',
+    standby: '候补待命',
     signed_out: '已退出',
     break: '小休',
     meal: '用餐',
