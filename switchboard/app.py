@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -80,6 +81,8 @@ def _take_data_dir(config: Config, held: AsyncExitStack) -> None:
     """One node for a data folder: a second one would fight over the same children and sockets."""
     try:
         config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.geteuid() == 0:  # Asterisk's own user passes through to its folder; each folder in here guards itself
+            config.run_dir.chmod(0o711)
         lock = held.enter_context((config.run_dir / "lock").open("w"))
     except OSError as error:
         raise ConfigurationError([f"data_dir: cannot be written: {error.strerror}"]) from error
