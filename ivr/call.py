@@ -87,6 +87,11 @@ class Line:
             await self._key_pressed.wait()
         return self._keys.popleft()
 
+    def put_back(self, key: str) -> None:
+        """A key that was taken and is meant for the next question."""
+        self._keys.appendleft(key)
+        self._key_pressed.set()
+
     def forget_keys(self) -> None:
         self._keys.clear()
 

@@ -14,6 +14,7 @@
     +-- CallerLeft               the caller hung up; ends the call's coroutine wherever it is
     |   +-- FaxCalled            a fax machine is on the line; the dialplan has told it so
     +-- LegFailed                a volunteer's phone did not come to the talk
+    +-- NotReached               a caller who was to be called back was not reached
     +-- NumberRefused            a number that may not be called; `why` says which rule forbids it
     +-- RecordingFailed          nothing is being recorded, or nothing was
     +-- HotlineInvalid           hotline files with mistakes, all of them named
@@ -126,6 +127,17 @@ class LegFailed(IvrError):
 
     def __init__(self, cause: int, text: str) -> None:
         super().__init__(text)
+        self.cause = cause
+
+
+class NotReached(IvrError):
+    """`how` is busy, no_answer, not_confirmed or failed; `cause` Asterisk's hang-up cause, 0 when unknown."""
+
+    code = "call.not_reached"
+
+    def __init__(self, how: str, cause: int) -> None:
+        super().__init__(f"not reached: {how} (cause {cause})")
+        self.how = how
         self.cause = cause
 
 

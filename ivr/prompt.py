@@ -93,7 +93,9 @@ async def _speaking(call: Call, prompts: Sequence[str]) -> AsyncIterator[Playbac
 
 
 def _media(call: Call, key: str) -> str:
-    """``key`` in the caller's language, or ``en/key`` in the language named."""
+    """``key`` in the caller's language, or ``en/key`` in the language named; a recording of Asterisk's as it is."""
+    if key.startswith("recording:"):
+        return key
     language, _, name = key.rpartition("/")
     try:
         return call.prompts.media(language or call.language, name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import time
 import wave
 from array import array
@@ -155,7 +156,7 @@ def join(folder: Path, recording_id: str, target: Path) -> RecordingFile:
     filled with silence. Raises ``RecordingFailed`` when neither side exists.
     """
     sides = [folder / f"{recording_id}-{side}.wav" for side in SIDES]
-    sounds = [_samples(side) for side in sides]
+    sounds = [read_samples(side) for side in sides]
     length = max(len(sound) for sound in sounds)
     if length == 0:
         _remove(sides)
@@ -181,13 +182,48 @@ def _remove(files: list[Path]) -> None:
         file.unlink(missing_ok=True)
 
 
-def _samples(file: Path) -> array[int]:
+def read_samples(file: Path) -> array[int]:
     """The 16-bit samples behind the 44-byte header, whatever length the header claims."""
     sound = array("h")
     if file.exists():
         raw = file.read_bytes()[44:]
         sound.frombytes(raw[: len(raw) // 2 * 2])
     return sound
+
+
+def seal(file: Path) -> tuple[int, str, str]:
+    """Make a finished mono recording durable: header in order, flushed to the disk. Its ms, SHA-256 and SM3.
+
+    A header that was never finished (Asterisk was killed) is written anew. Blocking. Raises OSError, and
+    ``RecordingFailed`` for a file without sound.
+    """
+    samples = read_samples(file)
+    if not samples:
+        raise RecordingFailed("nothing was recorded")
+    try:
+        with wave.open(str(file)) as sound:
+            whole = sound.getnframes() == len(samples)
+    except (wave.Error, EOFError):
+        whole = False
+    if not whole:
+        repaired = file.with_suffix(".part")
+        with wave.open(str(repaired), "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(RATE)
+            out.writeframes(samples.tobytes())
+        repaired.replace(file)
+    flush(file)
+    return (len(samples) * 1000 // RATE, *digests(file))
+
+
+def flush(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def digests(file: Path) -> tuple[str, str]:

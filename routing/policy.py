@@ -166,6 +166,11 @@ class Policy:
             raise InvalidRouting("there is no such priority level")
         return credits_s[level] * 1000
 
+    @property
+    def highest_priority(self) -> int:
+        """The level with the largest head start."""
+        return len(self._file.general.priority_credits_s) - 1
+
     def entry(
         self,
         entry_id: str,

@@ -147,6 +147,7 @@ async def _open_telephony(house: House, held: AsyncExitStack, progress: Progress
     ari.on_reconciled.append(reprovision)
     await held.enter_async_context(ari)
     _run(held, take_messages_in(house), "messages")
+    held.push_async_callback(house.tasks.close)
     held.push_async_callback(arrivals.close)
     await ari.wait_connected(timeout=config.leg_ms / 1000)
 

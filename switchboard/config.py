@@ -81,6 +81,23 @@ class Config(BaseSettings):
         description="the number that volunteers call to sign in from an ordinary telephone",
     )
 
+    message_most_s: int = Field(180, ge=2, le=600, description="the longest message, in s")
+    message_warn_s: int = Field(
+        20, ge=1, le=60, description="how long before its end a caller is warned, in s"
+    )
+    message_silence_s: int = Field(6, ge=1, le=30, description="silence that ends a message, in s")
+    attempt_gaps_ms: tuple[int, ...] = Field(
+        (600_000, 3_600_000), max_length=9, description="between calls to somebody not reached, in ms"
+    )
+    call_from_hour: int = Field(8, ge=0, le=23, description="nobody is called back before this hour")
+    call_until_hour: int = Field(21, ge=1, le=24, description="nobody is called back from this hour on")
+    dial_ms: int = Field(
+        40_000, ge=1_000, le=120_000, description="how long we let a caller's phone ring, in ms"
+    )
+    press_one_ms: int = Field(
+        4_000, ge=500, le=20_000, description="how long whoever answers has for the key 1, thrice, in ms"
+    )
+
     hotline_dir: Path | None = Field(
         None, description="a folder of hotline TOML files; none: the built-in 12348"
     )

@@ -40,11 +40,23 @@ class Inbox:
         self._accepted: asyncio.Queue[Accepted] = asyncio.Queue()
         self._told: set[int] = set()
         self.served = False
+        self._taken = 0
 
-    def pending(self, reservation: Reservation) -> None:
-        """Entering was answered with a reservation. The stream says it too, with its reasons, within a moment; only
-        of one that was made before this inbox it says nothing."""
-        asyncio.get_running_loop().call_later(STREAM_S, self._remember, reservation)
+    def met(self, reservation: Reservation) -> None:
+        """The entry has met a seat at once, or had before this process knew it. The stream says a new reservation too,
+        with its reasons, within a moment; of one that was made before this inbox it says nothing."""
+        if reservation.accepted:
+            self._take(reservation.id, reservation.seat)
+        elif self._contact.medium != "message":
+            asyncio.get_running_loop().call_later(STREAM_S, self._remember, reservation)
+
+    def _take(self, reservation: int, seat: str) -> None:
+        if reservation == self._taken:
+            return  # told by the engine's answer and by its stream
+        self._taken = reservation
+        agent = agent_of(seat)
+        self._contact.agent, self._contact.reservation, self._contact.seat = agent, reservation, seat
+        self._accepted.put_nowait(Accepted(reservation, agent))
 
     def _remember(self, reservation: Reservation) -> None:
         if reservation.id not in self._told:
@@ -55,7 +67,7 @@ class Inbox:
         if change.reservation:
             self._told.add(change.reservation)
         match change.kind:
-            case "reservation.created" if change.reservation:
+            case "reservation.created" if change.reservation and self._contact.medium != "message":
                 why = decision_of(change)
                 self._contact.reserved(change.reservation, agent, why.data() if why else None)
             case "reservation.rejected" | "reservation.timed_out" | "reservation.cancelled" if (
@@ -64,8 +76,7 @@ class Inbox:
                 how = change.kind.partition(".")[2]
                 self._contact.reservation_ended(change.reservation, how, change.reason)
             case "reservation.accepted" if change.reservation:
-                self._contact.agent, self._contact.reservation = agent, change.reservation
-                self._accepted.put_nowait(Accepted(change.reservation, agent))
+                self._take(change.reservation, change.seat or "")
             case _:
                 pass
 

@@ -12,15 +12,16 @@ from aiohttp import web
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
-from ivr.dialling import trunk_endpoint
+from ivr.dialling import TrunkRules, trunk_endpoint
 from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
 from routing.engine import Engine
+from routing.errors import RoutingError
 from routing.estimate import Band
-from routing.model import Entry, KnownEntry, KnownSeat, Standing, Subscription
+from routing.model import Entry, KnownEntry, KnownSeat, Standing, Step, Subscription
 from routing.policy import Policy, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
@@ -28,7 +29,9 @@ from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
 from switchboard.config import Config
+from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
+from switchboard.contacts.tasks import Tasks
 from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.health import check_health
@@ -76,6 +79,13 @@ class House:
         self.overload = OverloadWatch(self)
         self.dispatch.listen(self.overload.take)
         self.dispatch.on_reset = lambda: self.background(self.restore_routing())
+        self.tasks = Tasks(self)
+        self.wrong_codes = WrongCodes()
+        self.trunk: TrunkRules | None = next(
+            (found for line in config.lines if (found := line.rules())), None
+        )
+        """How callers are called back: through the first trunk that takes calls. None: nobody can be."""
+        self.stopping = False
         self.recordings_spool: Path = config.run_dir / "recording"
         self.no_telephony: str | None = None
         self._ari: Ari | None = None
@@ -91,6 +101,11 @@ class House:
         self.calendar: Calendar = rules.calendar
         self._classes: dict[tuple[str, str], tuple[str, ...]] = {}
         self._matters = {matter.id: matter for matter in rules.policy.matters}
+
+    @property
+    def default_hotline(self) -> Hotline:
+        """What a message belongs to that nobody took a menu for."""
+        return self.hotlines.get("12348") or next(iter(self.hotlines.values()))
 
     def use_rules(self, rules: Rules) -> None:
         """From the next contact on; those that are here keep what they arrived under. Never waits, never fails."""
@@ -146,6 +161,19 @@ class House:
         if contact and contact.leg:
             contact.agent_done = True
             await Channel(self.require_ari(), contact.leg).hangup()
+        elif contact and contact.stage == "calling":  # the caller's phone still rings
+            contact.agent_done = True
+            await Channel(self.require_ari(), contact.channel).hangup()
+
+    async def fetch_recording(self, name: str) -> Path:
+        """Where a recording lies; brought over first from an Asterisk on another machine. Raises AriError."""
+        file = self.recordings_spool / f"{name}.wav"
+        if self.config.asterisk == "external" and not await asyncio.to_thread(file.exists):
+            await asyncio.to_thread(file.parent.mkdir, parents=True, exist_ok=True)
+            sound = await self.require_ari().download(f"recordings/stored/{name}/file")
+            await asyncio.to_thread(file.write_bytes, sound)
+            await self.require_ari().request("DELETE", f"recordings/stored/{name}")
+        return file
 
     def hand_over(self, contact_id: str, to: str, *, three_way: bool) -> str | None:
         """The volunteer wants another hotline in the talk. Returns why not (a code of the desk's words), or None.
@@ -222,6 +250,34 @@ class House:
             known = self._classes[matter, language] = self.policy.classes(matter, language)
         return known
 
+    def message_subscriptions_of(self, agent: AgentRow, place: int) -> tuple[Subscription, ...]:
+        return self.policy.message_subscriptions(_volunteer(agent), place=place)
+
+    async def on_duty(self, contact: Contact) -> bool:
+        """Whether anybody who could serve this contact is signed in; after a restart the queue knows it first."""
+        matter = contact.served_matter()
+        if self.live.staffed(matter, contact.language):
+            return True
+        try:
+            return any(await self.engine.staffed(*self.policy.classes(matter, contact.language)))
+        except RoutingError:
+            return True
+
+    def message_entry_of(self, contact: Contact) -> Entry:
+        """What waits for a message seat."""
+        return self.policy.message_entry(
+            contact.id,
+            matter=contact.served_matter(),
+            language=contact.language,
+            arrived_ms=contact.arrived_ms,
+            due_ms=contact.due_ms or contact.arrived_ms,
+            preferred=contact.preferred,
+        )
+
+    def call_entry_of(self, contact: Contact) -> Entry:
+        """What holds a volunteer's live seat while a message is answered by telephone."""
+        return Entry(f"{contact.id}/call", contact.arrived_ms, 0, (Step(0, f"call|{contact.id}"),))
+
     def entry_of(self, contact: Contact) -> Entry:
         return contact.rules.policy.entry(
             contact.id,
@@ -229,24 +285,33 @@ class House:
             language=contact.language,
             arrived_ms=contact.queued_ms or contact.arrived_ms,
             priority=contact.priority,
+            preferred=contact.preferred,
         )
 
     async def estimate(self, contact: Contact) -> Band | None:
         """How long this caller will still wait, as it may be said; None when nobody can say."""
         return self.overload.estimate(contact)
 
+    def _known_entries(self, contact: Contact) -> list[KnownEntry]:
+        """What the routing engine should hold for a contact that lives."""
+        reservation = contact.reservation or 0
+        live = f"{contact.agent}/live"
+        if contact.medium == "message":
+            held = contact.seat if contact.held else None
+            known = [KnownEntry(self.message_entry_of(contact), seat=held, reservation=contact.held or 0)]
+            if contact.stage in ("calling", "talking"):
+                known.append(KnownEntry(self.call_entry_of(contact), seat=live, reservation=reservation))
+            return known
+        if contact.stage in ("calling", "talking"):
+            return [KnownEntry(self.entry_of(contact), seat=live, reservation=reservation)]
+        if contact.stage == "ringing" or (contact.stage == "waiting" and contact.in_line):
+            return [KnownEntry(self.entry_of(contact))]
+        return []
+
     async def restore_routing(self) -> None:
         """The routing state was lost or may have gaps: make it again from the calls and desks that live."""
         as_of = await self.engine.now_ms()
-        entries = [
-            KnownEntry(
-                self.entry_of(contact),
-                seat=f"{contact.agent}/live" if contact.stage == "talking" else None,
-                reservation=contact.reservation or 0,
-            )
-            for contact in self.live.contacts()
-            if contact.stage in ("waiting", "ringing", "talking")
-        ]
+        entries = [known for contact in self.live.contacts() for known in self._known_entries(contact)]
         seats = [
             KnownSeat(
                 desk.seat,
@@ -256,10 +321,21 @@ class House:
             )
             for desk in self.desks.all()
         ]
+        seats += [
+            KnownSeat(
+                seat, subscriptions, available=not self.desks.is_away(desk.agent.id), reason="desk_gone"
+            )
+            for desk in self.desks.all()
+            for seat, subscriptions in desk.message_seats
+        ]
         self.overload.begin(await self.engine.reconcile(entries, seats, as_of_ms=as_of))
         log.warning("routing restored", entries=len(entries), seats=len(seats))
 
     # ---- what the web server asks (switchboard.web.house)
+
+    @property
+    def recordings_dir(self) -> Path:
+        return self.config.data_dir / "recordings"
 
     async def health(self) -> dict[str, Health]:
         return await check_health(self)

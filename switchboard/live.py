@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 FINISHED_SHOWN_S = 120.0
-WAITING = frozenset({"waiting", "ringing"})
 REFRESH_S = 1.0
 
 
@@ -49,6 +48,8 @@ class Live:
 
     def contact_changed(self, contact: Contact) -> None:
         self._house.board.set(f"contact/{contact.id}", contact.board_row())
+        if contact.medium == "message":
+            self._house.tasks.changed(contact)
         self._stale = self._figures_stale = True
 
     def contact_closed(self, contact: Contact) -> None:
@@ -85,7 +86,7 @@ class Live:
         since = [
             contact.queued_ms or contact.arrived_ms
             for contact in self._contacts.values()
-            if contact.stage in WAITING and self._house.serves(desk, contact.matter, contact.language)
+            if contact.in_line and self._house.serves(desk, contact.matter, contact.language)
         ]
         return {"waiting": len(since), "longest_since": min(since, default=None)}
 
@@ -107,7 +108,7 @@ class Live:
         house = self._house
         for words in house.matters():
             mine = [contact for contact in self._contacts.values() if contact.matter == words["id"]]
-            since = [contact.queued_ms or contact.arrived_ms for contact in mine if contact.stage in WAITING]
+            since = [contact.queued_ms or contact.arrived_ms for contact in mine if contact.in_line]
             house.board.set(
                 f"matter/{words['id']}",
                 {
@@ -127,13 +128,14 @@ class Live:
         try:
             figures = await self._house.records.figures_today()
             follow_ups = await self._house.records.open_follow_ups()
+            tasks = await self._house.records.task_figures()
         except Exception as error:
             self._figures_stale = True
             log.warning("figures not read", error=type(error).__name__)
             return
         since = {"since": figures.since_ms, "follow_ups": follow_ups}
         shown = {name: value for name, value in asdict(figures).items() if name != "since_ms"}
-        self._house.board.set("figures/all", shown | since)
+        self._house.board.set("figures/all", shown | asdict(tasks) | since)
 
     def notice(self, name: str, words: tuple[str, str] | None) -> None:
         """Something that a supervisor should see to, in Chinese and English; None: it is settled."""

@@ -88,6 +88,11 @@ class _Medium:
         self._error = error
         self._wake()
 
+    def doubt(self) -> None:
+        """It may have ended before we listened (it was begun by a process before this one): ask Asterisk."""
+        self._doubtful = True
+        self._wake()
+
     def settle(self, outcome: Outcome) -> None:
         """End with this outcome, once."""
         if self.outcome is None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ivr.outbound import dialable
 from routing.errors import RoutingError
-from routing.model import Change, Seat
+from routing.model import Change, Seat, message_seats
 from switchboard.agents.ring import Ring
 from switchboard.times import now_ms
 
@@ -38,6 +39,16 @@ WORDS = {
     "not_yours": ("这个来电已不在您这里", "This contact is no longer yours"),
     "bad_reason": ("请选择列表中的原因", "Choose a reason from the list"),
     "bad_outcome": ("请选择事项和处理结果", "Choose a matter and an outcome"),
+    "already_calling": ("正在拨打来电者的电话", "The caller is being called already"),
+    "no_trunk": (
+        "没有可以打出去的线路，请告诉管理员",
+        "There is no line for calls to the outside; tell an administrator",
+    ),
+    "no_number": (
+        "来电者没有留下可以拨打的号码，请听留言",
+        "The caller left no number that can be called; listen to the message",
+    ),
+    "busy": ("请先结束手上的来电", "Finish the call you are in first"),
     "too_late": ("时间已过，来电已转给其他志愿者", "Too late: the contact has gone to somebody else"),
     "no_such_hotline": ("不能转接到这个号码", "This call cannot be handed there"),
     "third_party_here": ("已有另一条热线在通话中或正在接通", "Another hotline is in the talk or being rung"),
@@ -95,6 +106,7 @@ class Desk:
         self.password = ""
         self.back_to_ready = False
         self._queue: dict[str, Any] = {}
+        self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
         self._extended: set[str] = set()
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
@@ -104,6 +116,10 @@ class Desk:
         self.agent = agent
         self.subscriptions = self.house.subscriptions_of(agent)
         self.classes = frozenset(subscription.klass for subscription in self.subscriptions)
+        seats = message_seats(agent.id, self.house.policy.message_seats)
+        self.message_seats = [
+            (seat, self.house.message_subscriptions_of(agent, place)) for place, seat in enumerate(seats, 1)
+        ]
 
     @property
     def seat(self) -> str:
@@ -116,7 +132,7 @@ class Desk:
     def adopt(self, seat: Seat) -> None:
         """Take over the state the seat had before this process knew the desk."""
         self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms, "until": None}
-        contact = self.house.live.contact(seat.entry) if seat.entry else None
+        contact = self.house.live.contact(seat.entry.partition("/")[0]) if seat.entry else None
         if contact and seat.state == "in_contact":
             self._serve(contact)
 
@@ -170,6 +186,16 @@ class Desk:
         self.reservation = None
         self._serve(contact)
 
+    def serving(self, contact: Contact) -> None:
+        """The caller of a message or a call-back is being called: the desk shows the contact."""
+        if self.contact is None or self.contact["id"] != contact.id:
+            self._serve(contact)
+
+    def messages_changed(self, messages: list[dict[str, Any]]) -> None:
+        if messages != self.messages:
+            self.messages = messages
+            self.tell({"type": "messages", "messages": messages})
+
     def _serve(self, contact: Contact) -> None:
         self.contact = {
             "id": contact.id,
@@ -212,7 +238,9 @@ class Desk:
 
     def _contact_gone(self) -> None:
         if self.contact:
-            if self.contact["id"] != self._wrapped:  # wrap-up ran out: the record is final without an outcome
+            if (
+                self.contact["talking_since"] and self.contact["id"] != self._wrapped
+            ):  # wrap-up ran out: the record is final without an outcome
                 self.house.background(
                     self.house.records.append(
                         self.contact["id"],
@@ -260,6 +288,9 @@ class Desk:
             "resume_recording": self._resume_recording,
             "wrap_up": self._wrap_up,
             "extend": self._extend,
+            "call_message": self._call_message,
+            "finish_message": self._finish_message,
+            "return_message": self._return_message,
         }
         action = known.get(command.type)
         if action is None:
@@ -358,6 +389,51 @@ class Desk:
         self._wrapped = contact
         self._contact_gone()
         return stored
+
+    # ---- messages
+
+    def _my_message(self, command: Command) -> Contact:
+        """A message on this desk that nobody is being called for just now."""
+        contact = self.house.tasks.get(command.contact or "")
+        if contact is None or contact.agent != self.agent.id or contact.held is None:
+            raise Refused("not_yours")
+        if contact.stage in ("calling", "talking") or not contact.orders.empty():
+            raise Refused("already_calling")
+        return contact
+
+    async def _call_message(self, command: Command) -> None:
+        contact = self._my_message(command)
+        if self.house.trunk is None or self.house.ari is None or contact.demo:
+            raise Refused("no_trunk")
+        if dialable(contact.caller, self.house.trunk) is None:
+            raise Refused("no_number")
+        if self.state["name"] not in ("available", "paused"):
+            raise Refused("busy")
+        contact.orders.put_nowait("call")
+
+    async def _finish_message(self, command: Command) -> None:
+        """Closed without another call; after a talk it is the wrap-up of that talk."""
+        if self.contact and self.contact["id"] == command.contact:
+            matter = command.matter or (self.contact["card"]["matter"] or {}).get("id")
+            await self._wrap_up(command.model_copy(update={"matter": matter}))
+            return
+        contact = self._my_message(command)
+        if command.disposition not in DISPOSITIONS:
+            raise Refused("bad_outcome")
+        await self.house.records.append(
+            contact.id,
+            "wrapped_up",
+            at_ms=now_ms(),
+            key=f"wrapped_up:{self.agent.id}",
+            agent=self.agent.id,
+            matter=command.matter or contact.matter,
+            disposition=command.disposition,
+            note=command.note,
+        )
+        contact.orders.put_nowait("finish")
+
+    async def _return_message(self, command: Command) -> None:
+        self.house.tasks.give_back(self._my_message(command), command.reason or "other")
 
     async def _extend(self, command: Command) -> None:
         contact = self._my_contact(command)

@@ -11,7 +11,7 @@ import structlog
 from ivr.errors import AriError
 from ivr.softphones import dial_string, provision, remove
 from routing.errors import RoutingError
-from routing.model import Change, agent_of
+from routing.model import Change, agent_of, live_seat, message_seats
 from switchboard.agents.desk import Desk, Reached
 
 if TYPE_CHECKING:
@@ -44,9 +44,8 @@ class Desks:
             if seat.state in ("available", "reserved"):
                 await self._house.engine.pause(seat.id, "restart")
             agent = agent_of(seat.id)
-            self._leaving[agent] = asyncio.create_task(
-                self._leave_later(agent, seat.id), name=f"leave {agent}"
-            )
+            if agent not in self._leaving:
+                self._leaving[agent] = asyncio.create_task(self._leave_later(agent), name=f"leave {agent}")
 
     def at(self, agent: str) -> Desk | None:
         return self._desks.get(agent)
@@ -85,6 +84,8 @@ class Desks:
             desk.on_phone = False
             await self._keep_duty(desk, None)
         desk.id = desk_id
+        if desk.send is None:
+            await self._take_messages(desk)
         if desk.back_to_ready or desk.state["reason"] in RETURNING:
             desk.back_to_ready = False
             await self.ready(desk)
@@ -100,6 +101,13 @@ class Desks:
             await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
+        await self._take_messages(desk)
+
+    async def _take_messages(self, desk: Desk) -> None:
+        """Whoever is signed in may be given messages, also in a pause from calls."""
+        for seat, subscriptions in desk.message_seats:
+            await self._house.engine.ready(seat, subscriptions)
+        desk.messages_changed(self._house.tasks.frame(desk.agent.id))
 
     async def provision(self, desk: Desk) -> None:
         """Give the phone its endpoint in Asterisk; again after each start of Asterisk."""
@@ -159,6 +167,8 @@ class Desks:
             desk.now_is(desk.agent)
             try:
                 await self._house.engine.subscribe(desk.seat, desk.subscriptions)
+                for seat, subscriptions in desk.message_seats:
+                    await self._house.engine.subscribe(seat, subscriptions)
             except RoutingError as error:
                 log.warning("desk not subscribed anew", agent=desk.agent.id, error=error.code)
 
@@ -170,21 +180,43 @@ class Desks:
         desk.back_to_ready = desk.state["name"] in ("available", "reserved")
         try:
             await self._house.engine.pause(desk.seat, "desk_gone")
+            for seat, _ in desk.message_seats:
+                await self._house.engine.pause(seat, "desk_gone")
         except RoutingError as error:
             log.warning("desk not paused", agent=desk.agent.id, error=error.code)
         self._leaving[desk.agent.id] = asyncio.create_task(
-            self._leave_later(desk.agent.id, desk.seat), name=f"leave {desk.agent.id}"
+            self._leave_later(desk.agent.id), name=f"leave {desk.agent.id}"
         )
 
-    async def _leave_later(self, agent: str, seat: str) -> None:
+    async def _leave_later(self, agent: str) -> None:
         await asyncio.sleep(AWAY_S)
         self._leaving.pop(agent, None)
-        await self._house.engine.leave(seat)
+        await self._leave(agent)
+
+    async def _leave(self, agent: str) -> None:
+        """Out of the roster with every seat; the messages that were not answered go back by themselves."""
+        engine = self._house.engine
+        for seat in message_seats(agent, self._house.policy.message_seats):
+            await engine.leave(seat)  # remembered while there is a message: it is given back next
+        self._house.tasks.give_back_all(agent, "signed_out")
+        await engine.leave(live_seat(agent))
 
     async def sign_out(self, desk: Desk) -> None:
         """Leave the roster. In a contact this is remembered by the engine and done at its end."""
         await self._keep_duty(desk, None)
-        await self._house.engine.leave(desk.seat)
+        await self._leave(desk.agent.id)
+
+    def others_for(self, contact: Contact, agent: str) -> bool:
+        """Whether somebody else signed in could be given this message."""
+        return any(
+            desk.agent.id != agent and self._house.serves(desk, contact.served_matter(), contact.language)
+            for desk in self.all()
+        )
+
+    def serving(self, contact: Contact) -> None:
+        """The volunteer's desk shows a contact whose caller is being called."""
+        if desk := self._desks.get(contact.agent or ""):
+            desk.serving(contact)
 
     def _remove(self, desk: Desk) -> None:
         """The seat is offline: the desk is no more, and its phone cannot register again."""
@@ -206,7 +238,9 @@ class Desks:
         desk = self._desks.get(agent_of(change.seat)) if change.seat else None
         if desk is None:
             return
-        contact = self._house.live.contact(change.entry) if change.entry else None
+        if change.seat != desk.seat:
+            return  # a message seat: the message itself tells the desk
+        contact = self._house.live.contact(change.entry.partition("/")[0]) if change.entry else None
         match change.kind:
             case "seat.changed":
                 desk.seat_changed(change)

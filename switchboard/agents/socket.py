@@ -152,6 +152,7 @@ def _welcome(house: House, desk: Desk) -> dict[str, Any]:
         "reservation": desk.reservation,
         "contact": desk.contact,
         "queue": house.live.queue_of(desk),
+        "messages": desk.messages,
         "pause_reasons": desk.pause_reasons(),
         "dispositions": list(DISPOSITIONS),
         "matters": house.matters(),

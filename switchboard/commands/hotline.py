@@ -96,7 +96,7 @@ def check_(file: Annotated[Path, typer.Argument(help="a hotline's TOML file")]) 
     """Name every mistake of a file, also against the routing policy and the prompts; exit code 2 if there is any."""
     text = _read(file)
     config = _config()
-    prompts = PromptSet(overlay=config.prompt_overlay)
+    prompts = PromptSet(overlay=config.recorded_prompts)
     try:
         hotline = parse_hotline(text)
     except HotlineInvalid as error:
@@ -135,7 +135,7 @@ def walk(
 async def _walk(
     config: Config, number: str, at: str, keys: str | None, caller: str, file: Path | None
 ) -> None:
-    prompts = PromptSet(overlay=config.prompt_overlay)
+    prompts = PromptSet(overlay=config.recorded_prompts)
     async with await Records.open(config.sql_url) as records:
         book = RuleBook(records, read_seeds(config), prompts.keys, config.time_zone)
         rules = await book.in_force()

@@ -101,7 +101,7 @@ class Arrivals:
         held = {contact.id for contact in self._contacts.values()}
         for record in await self._house.records.open_contacts():
             channel_id = record.channel or ""
-            if record.medium != "call" or record.ended_ms is not None or record.id in held:
+            if (record.medium or "call") != "call" or record.ended_ms is not None or record.id in held:
                 continue
             if channel_id in there:
                 await self._resume(record, channel_id)
@@ -115,11 +115,12 @@ class Arrivals:
                     by="system",
                     hangup_cause=None,
                 )
+        await self._house.tasks.resume(found)
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
-            if entry.owner == self._house.engine.owner and entry.id not in {
-                contact.id for contact in self._contacts.values()
-            }:
+            theirs = entry.owner != self._house.engine.owner
+            ours = entry.id in {contact.id for contact in self._contacts.values()}
+            if not theirs and not ours and not self._house.tasks.holds(entry.id):
                 await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:
@@ -135,15 +136,18 @@ class Arrivals:
             await self._house.engine.abandon(entry.id, "lost")
 
     async def _end_orphans(self, found: Reconciled) -> None:
-        """Legs and snoops without a living talk are hung up: nobody else would ever do it."""
+        """Legs, snoops and called callers without a living talk are hung up: nobody else would ever do it."""
         for channel_id in found.channels:
-            if channel_id.startswith(("ag-", "snoop-", "tr-")) and not self._belongs(channel_id):
+            ours = channel_id.startswith(("ag-", "snoop-", "tr-", "out-"))
+            if ours and not self._belongs(channel_id):
                 await Channel(self._ari, channel_id).hangup()
 
     def _belongs(self, channel_id: str) -> bool:
+        called = channel_id.startswith("out-")
         return any(
-            contact.id in channel_id and (contact.talked or contact.stage == "transfer")
-            for contact in self._contacts.values()
+            contact.id in channel_id
+            and (contact.talked or contact.stage == "transfer" or (called and contact.stage == "calling"))
+            for contact in [*self._contacts.values(), *self._house.tasks.all()]
         )
 
     async def close(self) -> None:

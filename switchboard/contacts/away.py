@@ -1,4 +1,4 @@
-"""Messages left while the switchboard was away: the dialplan took them, the next minute takes them in.
+"""Messages that lie in the folder: the dialplan took them while the switchboard was away, or nobody kept them yet.
 
 Each file becomes one contact (medium ``message``), open until somebody has answered it. The file's own name is the
 idempotency key, so that a message is taken in once however often this runs.
@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ivr.dialling import caller_number
-from ivr.recording import digests
+from ivr.errors import IvrError
+from switchboard.contacts.message import store, take_in_spoken
+from switchboard.contacts.promises import promised_contact
+from switchboard.errors import RecordsAway
+from switchboard.records.fold import ContactRecord
 
 if TYPE_CHECKING:
     from switchboard.house import House
@@ -34,10 +38,14 @@ async def take_messages_in(house: House) -> None:
     """For as long as the node runs."""
     folder = house.recordings_spool / "away"
     while True:
+        try:
+            await take_in_spoken(house)
+        except (IvrError, RecordsAway, OSError) as error:
+            log.error("spoken messages not taken in", error=type(error).__name__)
         for file in sorted(folder.glob("*.wav")):
             try:
                 await take_in(house, file)
-            except (OSError, ValueError, wave.Error) as error:
+            except (IvrError, OSError, ValueError, wave.Error) as error:
                 log.error("message not taken in", error=type(error).__name__)
         await asyncio.sleep(LOOK_EVERY_S)
 
@@ -45,46 +53,26 @@ async def take_messages_in(house: House) -> None:
 async def take_in(house: House, file: Path) -> str | None:
     """One message: stored as a contact, then moved beside the other recordings. Returns the contact's id.
 
-    None when it is still being spoken or its name is none of ours. Raises ``wave.Error`` for a file that is no sound.
+    None when it is still being spoken or its name is none of ours. Raises ``RecordingFailed`` for one without sound.
     """
     named = _NAME.fullmatch(file.name)
     if named is None or not await asyncio.to_thread(_is_quiet, file):
         return None
-    at_ms = int(named["seconds"]) * 1000
-    contact = f"m-{named['seconds']}-{named['id']}"
-    kept = house.config.data_dir / "recordings" / contact / f"{contact}.wav"
-    ms, sha256, sm3 = await asyncio.to_thread(_measure, file)
-    records = house.records
-    caller = caller_number(named["caller"])
-    await records.append(
-        contact, "arrived", key="arrived", at_ms=at_ms, medium="message", hotline="12348", caller=caller
+    message = f"m-{named['seconds']}-{named['id']}"
+    call = ContactRecord(
+        id=message,
+        hotline=house.default_hotline.number,
+        caller=caller_number(named["caller"]),
+        language=house.default_hotline.language,
+        matter=house.default_hotline.default_matter,
+        arrived_ms=int(named["seconds"]) * 1000,
     )
-    await records.append(
-        contact,
-        "recording",
-        key="recording",
-        id=contact,
-        file=f"{contact}/{kept.name}",
-        ms=ms,
-        sha256=sha256,
-        sm3=sm3,
-    )
-    await asyncio.to_thread(_keep, file, kept)
-    log.info("message taken in", contact=contact, ms=ms)
-    return contact
+    await store(house, message, call, file, confirmed=False)
+    if kept := await promised_contact(house, message):
+        house.tasks.begin(kept)
+    log.info("message taken in", contact=message)
+    return message
 
 
 def _is_quiet(file: Path) -> bool:
     return time.time() - file.stat().st_mtime >= QUIET_S
-
-
-def _measure(file: Path) -> tuple[int, str, str]:
-    with wave.open(str(file)) as sound:
-        ms = sound.getnframes() * 1000 // sound.getframerate()
-    return (ms, *digests(file))
-
-
-def _keep(file: Path, kept: Path) -> None:
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    file.chmod(0o440)
-    file.replace(kept)

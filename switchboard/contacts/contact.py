@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ivr.ari.bridge import Bridge
     from ivr.recording import Running
     from switchboard.contacts.transfers import HandOver
+    from switchboard.dispatch import Inbox
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
     from switchboard.rules import Rules
@@ -33,7 +34,17 @@ from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
 
-STAGES = ("intake", "waiting", "ringing", "talking", "transfer", "survey", "finished")
+STAGES = (
+    "intake",
+    "waiting",
+    "ringing",
+    "message",
+    "calling",
+    "talking",
+    "transfer",
+    "survey",
+    "finished",
+)
 
 
 def new_contact_id() -> str:
@@ -77,6 +88,25 @@ class Contact:
     agent_done: bool = False
     region: dict[str, str] | None = None
     earlier: int = 0
+    origin: str | None = None
+    due_ms: int | None = None
+    next_ms: int | None = None
+    code: str | None = None
+    attempts: int = 0
+    message_ms: int | None = None
+    preferred: str | None = None
+    seat: str | None = None
+    held: int | None = None
+    """The reservation of the message seat, while a volunteer has this message."""
+    served: asyncio.Event = field(default_factory=asyncio.Event)
+    """The caller dialled back in and has talked: nothing more is to be done."""
+    declined: dict[str, int] = field(default_factory=dict)
+    """Volunteers who gave this message back, and when."""
+    requeued: bool = False
+    booking: asyncio.Task[Contact] | None = None
+    keeping: asyncio.Task[Contact] | None = None
+    """The message that is being kept just now."""
+    orders: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     ring_again: asyncio.Event = field(default_factory=asyncio.Event)
     recording: Running | None = None
     bridge: Bridge | None = None
@@ -123,6 +153,12 @@ class Contact:
             talking_ms=record.connected_ms,
             talked=record.connected_ms is not None,
             agent=record.agent,
+            origin=record.origin,
+            due_ms=record.due_ms,
+            next_ms=record.next_ms,
+            code=record.code,
+            attempts=record.attempts,
+            message_ms=next((one.ms for one in record.recordings if one.id == record.id), None),
         )
 
     async def look_up(self) -> None:
@@ -156,7 +192,7 @@ class Contact:
     def enter(self, stage: str) -> None:
         """Go to a stage: stored, then shown."""
         self.stage = stage
-        if stage in ("intake", "transfer", "survey"):
+        if stage in ("intake", "message", "transfer", "survey"):
             self.note("stage", stage=stage)  # the other stages follow from events of their own
         self.show()
 
@@ -248,6 +284,60 @@ class Contact:
         self.reservation = self.agent = None
         self.enter("waiting")
 
+    # ---- messages and call-backs
+
+    @property
+    def in_line(self) -> bool:
+        """Whether it waits for a volunteer to talk: a message waits for a desk, a later call-back for its time."""
+        if self.stage not in ("waiting", "ringing") or self.medium == "message":
+            return False
+        return self.next_ms is None or self.next_ms <= now_ms()
+
+    def link(self, to: ContactRecord) -> None:
+        """The caller dialled back in: this call is about that contact, and it is put ahead."""
+        self.origin, self.preferred = to.id, to.agent
+        self.language, self.matter = to.language or self.language, to.matter or self.matter
+        self.priority = self.house.policy.highest_priority
+        self.note("linked", to=to.id)
+        self.note(
+            "intake",
+            language=self.language,
+            matter=self.matter,
+            priority=self.priority,
+            priority_reason="code",
+            how="code",
+        )
+        self.show()
+
+    def assigned(self, reservation: int, agent: str) -> None:
+        """A volunteer has this message on the desk."""
+        self.held, self.agent = reservation, agent
+        self.note("assigned", reservation=reservation, agent=agent)
+        self.show()
+
+    def returned(self, reason: str) -> None:
+        """The message goes back to the queue, with its place."""
+        if self.agent:
+            self.note("returned", agent=self.agent, reason=reason)
+        self.agent = self.held = None
+        self.show()
+
+    def calling(self) -> None:
+        self.note("calling", attempt=self.attempts + 1, agent=self.agent)
+        self.leg, self.agent_done = None, False
+        self.enter("calling")
+
+    def called(self, how: str, *, next_ms: int | None = None, hangup_cause: int | None = None) -> None:
+        """How the call that we placed ended; whether it counts is the fold's rule (records.fold)."""
+        self.note(
+            "called", attempt=self.attempts + 1, how=how, next_ms=next_ms, hangup_cause=hangup_cause or None
+        )
+        if how not in ("given_up", "lost"):
+            self.attempts += 1
+        if how != "reached":
+            self.next_ms = next_ms
+            self.enter("waiting")
+
     def connected(self) -> None:
         self.talking_ms, self.talked = now_ms(), True
         self.note("connected", reservation=self.reservation, agent=self.agent)
@@ -266,7 +356,7 @@ class Contact:
             self.end("completed", "caller", hangup_cause)
         elif self.stage == "transfer" and self.transferred_to:
             self.end("transferred", "caller", hangup_cause)
-        elif self.stage in ("waiting", "ringing"):
+        elif self.stage in ("waiting", "ringing") or (self.stage == "message" and self.queued_ms):
             self.end("abandoned_waiting", "caller", hangup_cause)
         elif self.information:
             self.end("information", "caller", hangup_cause)
@@ -289,6 +379,7 @@ class Contact:
     def card(self) -> dict[str, Any]:
         """What a volunteer sees before accepting (docs/protocol.md)."""
         return {
+            "medium": self.medium,
             "caller": mask_number(self.caller),
             "region": self.region,
             "matter": self.house.matter_words(self.matter),
@@ -320,6 +411,10 @@ class Contact:
             "agent": self.agent,
             "end_reason": self.end_reason,
             "survey": self.survey,
+            "due": self.due_ms,
+            "overdue": self.due_ms is not None and self.ended_ms is None and self.due_ms < now_ms(),
+            "attempts": self.attempts,
+            "origin": self.origin,
             "demo": self.demo,
         }
 
@@ -359,3 +454,21 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
     contact.end("failed", "system")
     await asyncio.shield(contact.close())
     house.live.contact_closed(contact)
+
+
+@asynccontextmanager
+async def open_task(contact: Contact) -> AsyncIterator[Inbox]:
+    """A message or call-back that was promised: closed only when it has an end. Gives what the queue says of it.
+
+    Whatever goes wrong in between, it stays open in SQL and is begun again: what was promised is never closed by a
+    fault of ours.
+    """
+    live = contact.house.live
+    live.contact_opened(contact)
+    try:
+        with contact.house.dispatch.inbox(contact) as inbox:
+            yield inbox
+        if contact.end_reason is not None:
+            await asyncio.shield(contact.close())
+    finally:
+        live.contact_closed(contact)

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
@@ -23,14 +24,21 @@ from ivr.errors import AriError, LegFailed, RecordingFailed
 from ivr.hotline import Hotline
 from ivr.prompt import say
 from ivr.recording import Running, fetch_sides, join, recorded
-from ivr.waiting import keep_informed
-from routing.engine import Engine
 from routing.model import KnownEntry
 from switchboard.agents.desk import Desk
 from switchboard.contacts import front
 from switchboard.contacts.after import ask_survey
+from switchboard.contacts.callback import tell_booked
 from switchboard.contacts.contact import Contact, open_contact
+from switchboard.contacts.message import leave_message
 from switchboard.contacts.transfers import guests, resume_transfer, transfer_caller
+from switchboard.contacts.waiting import (
+    already_promised,
+    before_the_queue,
+    message_instead,
+    nobody_serves,
+    wait_or_choose,
+)
 from switchboard.dispatch import Accepted, Inbox
 from switchboard.times import now_ms
 
@@ -72,10 +80,10 @@ async def reach_somebody(call: Call, contact: Contact, hotline: Hotline, *, mess
     if door.opening(matter).open and not message:
         await serve(call, contact, hotline)
         return
-    contact.end("closed", "system")
-    if not message:
-        await say(call, door.words_for(matter, call.language))
-    await say(call, ["goodbye"])
+    closed = [] if message else door.words_for(matter, call.language)
+    if not await leave_message(call, contact, "wish" if message else "closed", intro=closed):
+        contact.end("closed", "system")
+        await say(call, ["goodbye"])
 
 
 async def resume_call(call: Call, contact: Contact) -> None:
@@ -93,6 +101,10 @@ async def resume_call(call: Call, contact: Contact) -> None:
             contact.end("completed", "agent")
             await ask_survey(call, contact, hotline)
             return
+        if await already_promised(call, contact):
+            return
+        if contact.stage == "message" and await leave_message(call, contact, "found"):
+            return
         if contact.matter is None:
             contact.understood(await front.ask(call, contact, hotline))
         if contact.queued_ms is None:
@@ -106,18 +118,39 @@ async def serve(call: Call, contact: Contact, hotline: Hotline, *, resumed: bool
     async with AsyncExitStack() as held:
         leg = await find_leg(contact, held) if resumed else None
         resumed = leg is not None
-        leg = leg or await reach_volunteer(call, contact, held)
+        leg = leg or await wait_for_volunteer(call, contact, held)
         if leg is None:
-            contact.end("timed_out", "system")
-            await say(call, ["waited_too_long"])
             return
         ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
     contact.end("completed", ended_by)
+    await contact.house.tasks.served_by(contact)
     await ask_survey(call, contact, hotline)
 
 
-async def reach_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Line | None:
-    """Music until a volunteer has accepted and answered the phone; None when the longest wait has passed.
+async def wait_for_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Line | None:
+    """The queue and the ways out of it. None when the call has its end by one of them."""
+    instead = await before_the_queue(call, contact)
+    while instead != "done":
+        met = await reach_volunteer(call, contact, held, stay=instead == "stay")
+        if isinstance(met, Line):
+            return met
+        contact.requeued = True
+        if met == "nobody":
+            instead = await nobody_serves(call, contact)
+        elif met == "message":
+            instead = "done" if await leave_message(call, contact, "key") else "wait"
+        elif met == "booked":
+            await tell_booked(call, contact)
+            return None
+        else:
+            instead = await message_instead(call, contact, "timed_out", ["waited_too_long"])
+    return None
+
+
+async def reach_volunteer(
+    call: Call, contact: Contact, held: AsyncExitStack, *, stay: bool = False
+) -> Line | Literal["nobody", "message", "callback", "booked", "timed_out"]:
+    """Music until a volunteer has accepted and answered the phone, or the caller has chosen another way.
 
     A leg that fails puts the caller back on the same place. The line and the reservation are given to ``held``, which
     returns both at the end of the talk.
@@ -125,21 +158,43 @@ async def reach_volunteer(call: Call, contact: Contact, held: AsyncExitStack) ->
     house = contact.house
     contact.queued_ms = contact.queued_ms or now_ms()
     contact.enter("waiting")
-    async with _queued(contact) as inbox, house.waiting_room.seat(call), _informed(call, contact):
+    async with _queued(contact) as inbox, house.waiting_room.seat(call):
         try:
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:
-                    accepted = await inbox.accepted()
+                    met = await _volunteer_or_wish(call, contact, inbox, stay=stay)
+                    if not isinstance(met, Accepted):
+                        return met
                     try:
-                        leg = await _ring(contact, held)
+                        leg = await ring_volunteer(contact, held)
                     except LegFailed as failed:
-                        log.info("leg failed", contact=contact.id, agent=accepted.agent, cause=failed.cause)
-                        await _give_back(contact, inbox, accepted)
+                        log.info("leg failed", contact=contact.id, agent=met.agent, cause=failed.cause)
+                        await _give_back(contact, inbox, met)
                         continue
-                    held.push_async_callback(_finish, contact, accepted.reservation)
+                    held.push_async_callback(_finish, contact, met.reservation)
                     return leg
         except TimeoutError:
-            return None
+            return "timed_out"
+
+
+async def _volunteer_or_wish(
+    call: Call, contact: Contact, inbox: Inbox, *, stay: bool
+) -> Accepted | Literal["nobody", "message", "callback", "booked"]:
+    """Whichever comes first. A call-back that is being booked is booked, also when a volunteer accepts meanwhile."""
+    wish = asyncio.create_task(wait_or_choose(call, contact, stay=stay), name=f"waiting {contact.id}")
+    volunteer = asyncio.create_task(inbox.accepted())
+    try:
+        await asyncio.wait({wish, volunteer}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (wish, volunteer):
+            task.cancel()
+        await asyncio.gather(wish, volunteer, return_exceptions=True)
+        if contact.booking:
+            await asyncio.shield(contact.booking)
+    if contact.booking:
+        inbox.served = False
+        return "booked"
+    return wish.result() if not wish.cancelled() and not inbox.served else volunteer.result()
 
 
 async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None:
@@ -148,7 +203,7 @@ async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None
     await contact.house.engine.give_back(accepted.reservation, reason="no_answer", seat_to="paused")
 
 
-async def _ring(contact: Contact, held: AsyncExitStack) -> Line:
+async def ring_volunteer(contact: Contact, held: AsyncExitStack) -> Line:
     """Ring the volunteer's phone; each try has a channel id of its own."""
     house = contact.house
     desk = house.desks.at(contact.agent or "")
@@ -209,15 +264,16 @@ async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
     with house.dispatch.inbox(contact) as inbox:
         contact.note("queued", entry=contact.id)
         try:  # a hang-up while entering counts too: the engine may have let the entry in already
-            pending = await house.engine.enter(house.entry_of(contact))
+            revive_ms = await house.engine.now_ms() if contact.requeued else 0
+            pending = await house.engine.enter(house.entry_of(contact), revive_ms=revive_ms)
             if pending:
-                inbox.pending(pending)
+                inbox.met(pending)
             yield inbox
         except BaseException:
             await asyncio.shield(_leave_queue(contact, "caller_left"))
             raise
         if not inbox.served:
-            await _leave_queue(contact, "timed_out")
+            await _leave_queue(contact, contact.end_reason or "exited")
 
 
 async def _leave_queue(contact: Contact, reason: str) -> None:
@@ -225,28 +281,6 @@ async def _leave_queue(contact: Contact, reason: str) -> None:
     engine = contact.house.engine
     if not await engine.abandon(contact.id, reason=reason) and contact.reservation:
         await engine.finish(contact.reservation, wrap_up_ms=0)
-
-
-@asynccontextmanager
-async def _informed(call: Call, contact: Contact) -> AsyncIterator[None]:
-    task = asyncio.create_task(_inform(call, contact), name=f"inform {contact.id}")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def _inform(call: Call, contact: Contact) -> None:
-    engine: Engine = contact.house.engine
-
-    async def ahead() -> int | None:
-        place = await engine.place(contact.id)
-        return place.ahead if place else None
-
-    if not contact.house.live.staffed(contact.matter, contact.language):
-        await say(call, ["nobody_on_duty"])
-    await keep_informed(call, ahead)
 
 
 async def _finish(contact: Contact, reservation: int) -> None:
@@ -321,7 +355,7 @@ async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) ->
         async with asyncio.timeout(RELOAD_S):
             while True:
                 try:
-                    leg = await _ring(contact, legs)
+                    leg = await ring_volunteer(contact, legs)
                 except LegFailed:
                     await asyncio.sleep(RING_AGAIN_S)
                     continue

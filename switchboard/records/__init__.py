@@ -6,7 +6,7 @@ from switchboard.records.fold import ContactRecord, Recording, fold
 from switchboard.records.numbers import mask_number
 from switchboard.records.people import Account, AgentRow, Passwords, Role
 from switchboard.records.published import Kind, Version
-from switchboard.records.queries import ContactQuery, ContactState, Figures, Page
+from switchboard.records.queries import ContactQuery, ContactState, Figures, Page, TaskFigures
 from switchboard.records.store import Records, StateChange
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Records",
     "Role",
     "StateChange",
+    "TaskFigures",
     "Version",
     "fold",
     "mask_number",

@@ -22,15 +22,20 @@ EndReason = Literal[
     "information",
     "transferred",
     "closed",
+    "message_left",
+    "callback_booked",
+    "not_reached",
     "no_agent",
     "fax",
     "failed",
     "lost",
 ]
 EndedBy = Literal["caller", "agent", "system"]
-ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed"]
 RecordingKind = Literal["talk", "remark"]
 FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
+ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed", "returned"]
+CallEnd = Literal["reached", "busy", "no_answer", "not_confirmed", "failed", "given_up", "lost"]
+"""How a call that we placed ended; ``not_confirmed``: nobody pressed the key, perhaps a machine."""
 
 MOST_EVENTS = 2_000
 """One contact cannot have more; a loop somewhere must not fill the disk."""
@@ -93,6 +98,10 @@ def _flag(value: object) -> bool:
 
 def _hash(value: object) -> bool:
     return isinstance(value, str) and _HEX.fullmatch(value) is not None
+
+
+def _digits(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 12
 
 
 def _gaps(value: object) -> bool:
@@ -203,6 +212,28 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "agent": _Field(is_slug),
         "how": _Field(_one_of(ReservationEnd)),
         "reason": _maybe(_text(200)),
+    },
+    # What was promised to the caller: a message will be answered, a call-back placed.
+    "promised": {
+        "origin": _maybe(is_slug),
+        "due_ms": _maybe(_ms),
+        "next_ms": _maybe(_ms),
+        "code": _maybe(_digits),
+        "confirmed": _Field(_flag, required=False, default=True),
+    },
+    # Dialled back in: this call belongs to that contact; or that contact was served by this call.
+    "linked": {"to": _Field(is_slug)},
+    # A volunteer has a message on the desk; it was given back.
+    "assigned": {"reservation": _Field(_reservation), "agent": _Field(is_slug)},
+    "returned": {"agent": _Field(is_slug), "reason": _maybe(_text(40))},
+    # A caller whose number is withheld keyed one in.
+    "number": {"caller": _Field(_text(64))},
+    "calling": {"attempt": _Field(_whole(1, 99)), "agent": _maybe(is_slug)},
+    "called": {
+        "attempt": _Field(_whole(1, 99)),
+        "how": _Field(_one_of(CallEnd)),
+        "next_ms": _maybe(_ms),
+        "hangup_cause": _maybe(_whole(0, 255)),
     },
     "connected": {"reservation": _maybe(_reservation), "agent": _Field(is_slug)},
     "recording": {

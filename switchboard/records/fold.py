@@ -38,7 +38,9 @@ class ContactRecord:
     ``reservation`` is the one now pending, ``reservations`` how many there were. ``consent`` is False when the
     caller refused to be recorded, None when nobody was asked; ``pauses`` are (from_ms, to_ms or None) of the talk's
     recording. ``information`` and ``transferred_to`` name the last of each; ``follow_up`` is ``open`` or ``done``.
-    ``final`` means that nothing but a recording and a follow-up can be added.
+    ``final`` means that nothing but a recording and a follow-up can be added. Messages and call-backs have
+    ``origin`` (the call they come from; of a call that dialled back in, the contact it is about), ``due_ms``,
+    ``next_ms`` (not before), ``code`` and ``attempts``.
     """
 
     id: str
@@ -77,6 +79,11 @@ class ContactRecord:
     disposition: str | None = None
     note: str | None = None
     recordings: tuple[Recording, ...] = ()
+    origin: str | None = None
+    due_ms: int | None = None
+    next_ms: int | None = None
+    code: str | None = None
+    attempts: int = 0
     demo: bool = False
     final: bool = False
     last_seq: int = 0
@@ -135,6 +142,8 @@ class _Folding:
         self._talk_from: ContactEvent | None = None
         self._talked = False
         self._talk_ms = 0
+        self._calling: int | None = None
+        self._attempts = 0
         self._reservations: set[int | None] = set()
         self._talkers: set[str | None] = set()
         self._wrapped: set[str | None] = set()
@@ -164,6 +173,7 @@ class _Folding:
             id=self._id,
             **self._set,  # pyright: ignore[reportArgumentType]  # each method below sets one field of its type
             reservations=len(self._reservations),
+            attempts=self._attempts,
             survey=dict(self._survey),
             recordings=tuple(self._recordings.values()),
             pauses=tuple(sorted(self._pauses.items())),
@@ -217,6 +227,43 @@ class _Folding:
             "reservation"
         ):  # a late word on an older one changes nothing
             self._no_reservation()
+
+    def _on_promised(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["stage"] = "waiting"
+        for name in ("origin", "code"):
+            self._set[name] = _str(data.get(name))
+        for name in ("due_ms", "next_ms"):
+            self._set[name] = _int(data.get(name))
+
+    def _on_linked(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set.setdefault("origin", _str(data.get("to")))
+
+    def _on_assigned(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["agent"] = _str(data.get("agent"))
+
+    def _on_returned(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if self._set.get("agent") == _str(data.get("agent")):
+            self._set["agent"] = None
+
+    def _on_number(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["caller"] = _str(data.get("caller"))
+
+    def _on_calling(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        self._set["stage"] = "calling"
+        self._set["agent"] = _str(data.get("agent"))
+        self._calling = _int(data.get("attempt"))
+
+    def _on_called(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if self._calling is None or _int(data.get("attempt")) != self._calling:
+            return
+        self._calling = None
+        if data.get("how") == "reached":
+            self._attempts += 1
+            return
+        self._set["stage"] = "waiting"
+        self._set["next_ms"] = _int(data.get("next_ms"))
+        if data.get("how") not in ("given_up", "lost"):  # not the caller's doing: it is no attempt
+            self._attempts += 1
 
     def _on_connected(self, event: ContactEvent, data: Mapping[str, object]) -> None:
         self._no_reservation()

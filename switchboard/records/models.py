@@ -62,6 +62,7 @@ class ContactRow(Base):
         Index("contacts_caller", "caller", "arrived_ms"),
         Index("contacts_final", "final", "arrived_ms"),
         Index("contacts_follow_up", "follow_up", "arrived_ms"),
+        Index("contacts_code", "code"),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -100,6 +101,11 @@ class ContactRow(Base):
     disposition: Mapped[str | None] = mapped_column(String(64))
     note: Mapped[str | None] = mapped_column(Text)
     recordings: Mapped[list[Any]] = mapped_column(Json)
+    origin: Mapped[str | None] = mapped_column(String(64))
+    due_ms: Mapped[int | None] = mapped_column(BigInteger)
+    next_ms: Mapped[int | None] = mapped_column(BigInteger)
+    code: Mapped[str | None] = mapped_column(String(12))
+    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
     demo: Mapped[bool] = mapped_column(Boolean)
     final: Mapped[bool] = mapped_column(Boolean)
     last_seq: Mapped[int] = mapped_column(Integer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -58,6 +59,20 @@ class Figures:
     mean_talk_ms: int | None
 
 
+TASK_MEDIA = ("message", "callback")
+"""Contacts that were promised to be served later; the call they come from is counted by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFigures:
+    """Messages and call-backs that are open now. ``due_today`` are not overdue yet."""
+
+    messages_open: int
+    callbacks_open: int
+    due_today: int
+    overdue: int
+
+
 def begin_of_day_ms(now_ms: int) -> int:
     """The last midnight in China, which has one time zone and no summer time."""
     now = dt.datetime.fromtimestamp(now_ms / 1000, _CHINA)
@@ -102,7 +117,7 @@ def contacts_page(query: ContactQuery) -> Select[Any]:
 
 
 def figures(since_ms: int, until_ms: int | None, demo: bool | None) -> Executable:
-    """Counts over the contacts that arrived in the span.
+    """Counts over the contacts that arrived in the span; a message or call-back counts as the call it comes from.
 
     answered: talked to a person; answered_15s: within 15 s of queueing; abandoned: the caller left in the
     menus or in the queue; mean_wait_ms over the answered, mean_talk_ms over the finished talks.
@@ -122,7 +137,7 @@ def figures(since_ms: int, until_ms: int | None, demo: bool | None) -> Executabl
         count(row.ended_ms.is_(None)).label("open"),
         func.avg(case((answered, row.wait_ms))).label("mean_wait_ms"),
         func.avg(row.talk_ms).label("mean_talk_ms"),
-    ).where(row.arrived_ms >= since_ms)
+    ).where(row.arrived_ms >= since_ms, or_(row.medium.is_(None), row.medium.not_in(TASK_MEDIA)))
     if until_ms is not None:
         wanted = wanted.where(row.arrived_ms < until_ms)
     if demo is not None:
@@ -145,3 +160,36 @@ def figures_of(since_ms: int, row: Any) -> Figures:
         mean_wait_ms=mean(row.mean_wait_ms),
         mean_talk_ms=mean(row.mean_talk_ms),
     )
+
+
+def tasks(media: Collection[str], agent: str | None, limit: int) -> Select[Any]:
+    """Open messages and call-backs, the one due first at first."""
+    row = ContactRow
+    wanted = select(row.__table__).where(
+        row.final.is_(False), row.ended_ms.is_(None), row.medium.in_(sorted(media)), row.due_ms.is_not(None)
+    )
+    if agent is not None:
+        wanted = wanted.where(row.agent == agent)
+    return wanted.order_by(row.due_ms, row.arrived_ms, row.id).limit(limit)
+
+
+def open_by_code(code: str) -> Select[Any]:
+    row = ContactRow
+    return select(row.__table__).where(
+        row.code == code, row.final.is_(False), row.ended_ms.is_(None), row.medium.in_(TASK_MEDIA)
+    )
+
+
+def task_figures(now_ms: int) -> Executable:
+    row = ContactRow
+
+    def count(condition: Any) -> Any:
+        return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+    tomorrow_ms = begin_of_day_ms(now_ms) + 86_400_000
+    return select(
+        count(row.medium == "message").label("messages_open"),
+        count(row.medium == "callback").label("callbacks_open"),
+        count(and_(row.due_ms >= now_ms, row.due_ms < tomorrow_ms)).label("due_today"),
+        count(row.due_ms < now_ms).label("overdue"),
+    ).where(row.final.is_(False), row.ended_ms.is_(None), row.medium.in_(TASK_MEDIA), row.due_ms.is_not(None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
@@ -18,7 +19,7 @@ from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
 from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
-from switchboard.records.queries import ContactQuery, Figures, Page
+from switchboard.records.queries import ContactQuery, Figures, Page, TaskFigures
 from switchboard.records.writer import Writer
 from switchboard.times import now_ms
 
@@ -162,6 +163,30 @@ class Records:
         async with self._database.read() as connection:
             row = (await connection.execute(queries.figures(since_ms, until_ms, demo))).one()
         return queries.figures_of(since_ms, row)
+
+    async def tasks(
+        self,
+        media: Collection[str] = queries.TASK_MEDIA,
+        *,
+        agent: str | None = None,
+        limit: int = 10_000,
+    ) -> list[ContactRecord]:
+        """Open messages and call-backs, the one due first at first; ``agent``: those given to this volunteer."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(queries.tasks(media, agent, limit))
+            return [record_of(row) for row in rows]
+
+    async def open_by_code(self, code: str) -> ContactRecord | None:
+        """The open message or call-back whose code was told to its caller."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(queries.open_by_code(code))).first()
+        return record_of(row) if row else None
+
+    async def task_figures(self, *, at_ms: int | None = None) -> TaskFigures:
+        """How many messages and call-backs are open, due today, overdue."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(queries.task_figures(now_ms() if at_ms is None else at_ms))).one()
+        return TaskFigures(*(int(value) for value in row))
 
     async def agent_states(self, agent: str, *, since_ms: int = 0, limit: int = 1_000) -> list[StateChange]:
         """The newest ``limit`` states since then, oldest first."""

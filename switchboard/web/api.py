@@ -12,6 +12,8 @@ from routing.errors import RoutingError
 from switchboard.errors import NotFound, Unavailable, WrongPassword
 from switchboard.explanation import explain
 from switchboard.records import Account
+from switchboard.records.queries import TASK_MEDIA
+from switchboard.times import now_ms
 from switchboard.web import metrics, schemas
 from switchboard.web.house import WebHouse
 from switchboard.web.openapi import describe
@@ -117,6 +119,53 @@ async def explanation(call: Call) -> schemas.ExplanationView:
         standing = None
     names = {agent.id: agent.name for agent in await call.house.records.agents()}
     return schemas.ExplanationView.of(explain(*found, standing, names))
+
+
+@routes.add(
+    "GET",
+    "/api/contacts/{id}/recordings/{recording}",
+    roles=SIGNED_IN,
+    summary="One recording of a contact, as WAV; a volunteer hears their own",
+    parts={"id": schemas.SLUG, "recording": schemas.SLUG},
+)
+async def recording(call: Call) -> web.StreamResponse:
+    ident, wanted = call.part("id"), call.part("recording")
+    found = await call.house.records.contact(ident)
+    known = next((one for one in found[0].recordings if one.id == wanted), None) if found else None
+    if found is None or known is None or not known.file:
+        raise NotFound
+    if call.is_volunteer and found[0].agent != call.account.agent_id:
+        await call.house.records.audit(call.account.name, "recording.listen", ident, "refused")
+        raise NotFound  # the same words for what does not exist and for what is another's
+    root = call.house.recordings_dir
+    file = await asyncio.to_thread((root / known.file).resolve)
+    if not file.is_relative_to(root.resolve()) or not await asyncio.to_thread(file.is_file):
+        raise NotFound
+    await call.house.records.audit(call.account.name, "recording.listen", ident)
+    return web.FileResponse(file, headers={"Content-Type": "audio/wav"})
+
+
+@routes.add(
+    "GET",
+    "/api/tasks",
+    roles=SIGNED_IN,
+    summary="Open messages and call-backs, the one due first at first; a volunteer sees their own",
+    query=schemas.TasksQuery,
+    answer=schemas.TasksAnswer,
+)
+async def tasks(call: Call) -> schemas.TasksAnswer:
+    records, at_ms = call.house.records, now_ms()
+    own = (call.account.agent_id or "") if call.is_volunteer else None
+    media = (call.query.medium,) if call.query.medium else TASK_MEDIA
+    found = await records.tasks(media, agent=own, limit=call.query.limit)
+    figures = await records.task_figures(at_ms=at_ms)
+    return schemas.TasksAnswer(
+        items=[schemas.TaskView.of(record, at_ms) for record in found],
+        messages_open=figures.messages_open,
+        callbacks_open=figures.callbacks_open,
+        due_today=figures.due_today,
+        overdue=figures.overdue,
+    )
 
 
 @routes.add("GET", "/api/agents", roles=SUPERVISORS, summary="All volunteers", answer=schemas.Agents)

@@ -53,6 +53,11 @@ class WebHouse(Protocol):
     def board(self) -> LiveBoard: ...
 
     @property
+    def recordings_dir(self) -> Path:
+        """Where the recordings lie that records name."""
+        ...
+
+    @property
     def web(self) -> WebSettings: ...
 
     @property

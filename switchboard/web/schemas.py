@@ -118,6 +118,67 @@ class ContactPage(BaseModel):
     next: str | None
 
 
+class TaskView(BaseModel):
+    """An open message or call-back. ``due_ms``: the end of its last day; ``next_ms``: nobody is called before."""
+
+    id: str
+    medium: str
+    stage: str
+    caller: str = Field(description="masked")
+    language: str | None
+    matter: str | None
+    priority: int
+    arrived_ms: int
+    due_ms: int
+    next_ms: int | None
+    overdue: bool
+    agent: str | None
+    attempts: int
+    origin: str | None
+    seconds: int
+    listen: str | None
+    demo: bool
+
+    @classmethod
+    def of(cls, record: ContactRecord, at_ms: int) -> TaskView:
+        message = next((one for one in record.recordings if one.id == record.id), None)
+        due_ms = record.due_ms or 0
+        return cls(
+            id=record.id,
+            medium=record.medium or "",
+            stage=record.board_stage,
+            caller=mask_number(record.caller),
+            language=record.language,
+            matter=record.matter,
+            priority=record.priority,
+            arrived_ms=record.arrived_ms,
+            due_ms=due_ms,
+            next_ms=record.next_ms,
+            overdue=due_ms < at_ms,
+            agent=record.agent,
+            attempts=record.attempts,
+            origin=record.origin,
+            seconds=round(message.ms / 1000) if message else 0,
+            listen=f"/api/contacts/{record.id}/recordings/{message.id}" if message else None,
+            demo=record.demo,
+        )
+
+
+class TasksQuery(Input):
+    medium: Literal["message", "callback"] | None = None
+    limit: int = Field(200, ge=1, le=1_000)
+
+
+class TasksAnswer(BaseModel):
+    """The one due first at first. The figures count all that are open, whatever was asked for."""
+
+    items: list[TaskView]
+    messages_open: int
+    callbacks_open: int
+    due_today: int
+    overdue: int
+
+
 class EventView(BaseModel):
     seq: int
     at_ms: int
@@ -126,7 +187,7 @@ class EventView(BaseModel):
 
     @classmethod
     def of(cls, event: ContactEvent) -> EventView:
-        data = {name: value for name, value in event.data.items() if name not in ("channel", "file")}
+        data = {name: value for name, value in event.data.items() if name not in ("channel", "file", "code")}
         if "caller" in data:
             data["caller"] = mask_number(str(data["caller"] or ""))
         return cls(seq=event.seq, at_ms=event.at_ms, kind=event.kind, data=data)

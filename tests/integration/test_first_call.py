@@ -199,7 +199,12 @@ async def test_leaving_in_the_intake_is_an_abandoned_intake(switchboard: Switchb
 
 
 async def test_leaving_while_waiting_is_an_abandoned_wait(switchboard: Switchboard) -> None:
-    async with switchboard.board() as board, Caller(switchboard.sip_port, "13800138011") as caller:
+    async with (
+        volunteers(switchboard) as staff,
+        switchboard.board() as board,
+        Caller(switchboard.sip_port, "13800138011") as caller,
+    ):
+        await staff.desks[0].command("pause", reason="meal")
         await choose_labour(caller)
         await board.wait_stage("waiting")
         await caller.rtp.wait_tone(WAITING, 0.1, 10)

@@ -88,6 +88,7 @@ class ScriptedDesk:
         self.reservation: dict[str, Any] | None = None
         self.contact: dict[str, Any] | None = None
         self.queue: dict[str, Any] = {}
+        self.messages: list[dict[str, Any]] = []
         self.frames: deque[dict[str, Any]] = deque(maxlen=_KEEP_FRAMES)
         self.problems: list[str] = []
         self.close_code: int | None = None
@@ -156,7 +157,7 @@ class ScriptedDesk:
             self.close_code = self._socket.close_code
             raise DeskRefused(str(first.get("code")), first)
         self.welcome = first
-        self.state, self.queue = first["state"], first["queue"]
+        self.state, self.queue, self.messages = first["state"], first["queue"], first["messages"]
         self.reservation, self.contact = first["reservation"], first["contact"]
         self._reader = asyncio.create_task(self._read(self._socket), name=f"desk {self.name}")
 
@@ -287,6 +288,8 @@ class ScriptedDesk:
             self._contact_changed(frame["contact"])
         elif kind == "contact_gone":
             self.contact = None
+        elif kind == "messages":
+            self.messages = frame["messages"]
         elif kind == "queue":
             self.queue = {key: value for key, value in frame.items() if key != "type"}
         self._changed.set()

@@ -14,7 +14,26 @@ from ivr.prompts.catalogue import PromptSet
 ANNOUNCEMENT, MENU, WRONG_KEY, WAITING, SURVEY, FAREWELL, UNKNOWN_NUMBER, TOO_LONG, OTHER = (
     *(440, 520, 640, 760, 900, 1040, 1180, 1320, 380),
 )
+MESSAGE, AGREE, SAVED, EMPTY, CODE, NUMBER, WHEN, BOOKED, PRESS_ONE, NOBODY, CHOICES, NOT_KEPT, LATER = (
+    *(1460, 1600, 1740, 1880, 2020, 2160, 2300, 2440, 2580, 2720, 2860, 3000, 3140),
+)
 _KINDS = {
+    "message_intro": MESSAGE,
+    "message_try_again": MESSAGE,
+    "message_choices": AGREE,
+    "message_saved": SAVED,
+    "message_empty": EMPTY,
+    "message_not_kept": NOT_KEPT,
+    "code_": CODE,
+    "callback_number": NUMBER,
+    "callback_when": WHEN,
+    "callback_booked": BOOKED,
+    "callback_here": PRESS_ONE,
+    "answer_here": PRESS_ONE,
+    "answer_later": LATER,
+    "nobody_serves": NOBODY,
+    "nobody_choice": NOBODY,
+    "wait_choice": CHOICES,
     "welcome": ANNOUNCEMENT,
     "recording_notice": ANNOUNCEMENT,
     "language_choice": MENU,

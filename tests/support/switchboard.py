@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,6 +52,7 @@ class Switchboard:
         demo: none, data or live.
         env: more SWITCHBOARD_… settings, without the prefix, such as {"WRAP_UP_MS": "2000"}.
         languages: of every volunteer.
+        roles: of the first volunteers; the others are lawyers.
         tones: every prompt is a short tone (tests.support.prompts) instead of words.
     """
 
@@ -58,6 +60,7 @@ class Switchboard:
     demo: str = "none"
     env: Mapping[str, str] = field(default_factory=dict)
     languages: Sequence[str] = ("zh", "en")
+    roles: Sequence[str] = ()
     skills: Mapping[str, int] = field(default_factory=lambda: dict(_LAWYER))
     tones: bool = True
 
@@ -179,12 +182,14 @@ class Switchboard:
     async def _make_people(self) -> None:
         """Before the first start, straight into the records, as an administrator's import would."""
         async with self.records() as records:
-            for name, password in self.accounts:
+            for (name, password), role in zip(
+                self.accounts, chain(self.roles, repeat("lawyer")), strict=False
+            ):
                 await records.upsert_agent(
                     AgentRow(
                         id=name,
                         name=f"志愿者 {name}",
-                        role="lawyer",
+                        role=role,
                         languages=tuple(self.languages),
                         skills=dict(self.skills),
                     )

@@ -34,6 +34,7 @@ class SmallHouse:
             sip_url=sip_url,
             static_dir=static_dir,
         )
+        self.recordings_dir = static_dir
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True

@@ -1,0 +1,182 @@
+"""Call-backs and dialling back in, on the real Asterisk: the place is kept, the call comes once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from switchboard.records.fold import ContactRecord
+from tests.integration.test_messages import ENV, staff_of
+from tests.support.callees import Callee
+from tests.support.phones import Caller
+from tests.support.prompts import BOOKED, CHOICES, MENU, NUMBER, PRESS_ONE, SURVEY, WAITING, WHEN
+from tests.support.switchboard import Switchboard
+
+
+@pytest.fixture
+async def home() -> AsyncIterator[Callee]:
+    async with Callee() as callee:
+        yield callee
+
+
+@pytest.fixture
+async def switchboard(home: Callee) -> AsyncIterator[Switchboard]:
+    async with Switchboard(volunteers=2, env=ENV | home.env) as running:
+        yield running
+
+
+async def wait_in_line(caller: Caller) -> None:
+    await caller.answered()
+    await caller.rtp.wait_tone(MENU, 0.1, 10)
+    await caller.rtp.press("2")
+    await caller.rtp.wait_tone(WAITING, 0.1, 10)
+
+
+async def book(caller: Caller, *, when: str = "1") -> None:
+    """While waiting, in a pause of the volunteer: this number, as soon as it is my turn."""
+    await wait_in_line(caller)
+    await caller.rtp.wait_tone(CHOICES, 0.1, 20)
+    await caller.rtp.press("1")
+    await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+    await caller.rtp.press("1")
+    await caller.rtp.wait_tone(WHEN, 0.1, 10)
+    await caller.rtp.press(when)
+    await caller.rtp.wait_tone(BOOKED, 0.1, 10)
+
+
+async def callback_of(switchboard: Switchboard) -> ContactRecord:
+    found = [contact for contact in await switchboard.contacts() if contact.medium == "callback"]
+    assert len(found) == 1
+    return found[0]
+
+
+async def test_a_call_back_keeps_the_place_and_comes_once(home: Callee, switchboard: Switchboard) -> None:
+    async with staff_of(switchboard) as staff, switchboard.board() as board:
+        (desk,) = staff.desks
+        await desk.command("pause", reason="meal")
+        async with Caller(switchboard.sip_port, "13800138200") as caller:
+            await book(caller)
+            assert await caller.ended(30) == "remote"
+        call = next(one for one in await switchboard.wait_ended(1) if one.medium == "call")
+        assert (call.end_reason, call.ended_by) == ("callback_booked", "caller")
+        booked = await callback_of(switchboard)
+        assert (booked.origin, booked.caller, booked.arrived_ms) == (call.id, "13800138200", call.arrived_ms)
+        (entry,) = (await switchboard.snapshot()).entries
+        assert entry.id == booked.id
+        assert entry.arrived_ms == call.queued_ms  # the place of the call
+
+        await desk.ready()
+        reservation = await desk.wait_reservation()
+        assert reservation["card"]["medium"] == "callback"
+        await desk.command("seen", reservation=reservation["id"])
+        assert home.rings() == 0  # nobody is called before a volunteer has accepted
+        await desk.accept()
+        assert (await home.rung()).rest[0] == "13800138200"
+        await home.answered()
+        await board.wait_stage("calling")
+        await home.rtp.wait_tone(PRESS_ONE, 0.1, 10)
+        await home.rtp.press("1")
+        await desk.wait_contact("talking")
+        await desk.hang_up()
+        await home.rtp.wait_tone(SURVEY, 0.1, 10)
+        await home.rtp.press("2")
+        await home.ended()
+        await desk.wait_contact("wrap_up")
+        await desk.wrap_up("labour")
+        await desk.wait_state("available")
+    record, _ = await switchboard.contact(booked.id)
+    assert (record.end_reason, record.agent, record.attempts, record.final) == ("completed", "v901", 1, True)
+    assert record.wait_ms is not None
+    assert list(record.survey.values()) == ["2"]
+    assert home.rings() == 1
+
+
+async def test_a_call_back_that_reaches_nobody_is_tried_three_times(
+    home: Callee, switchboard: Switchboard
+) -> None:
+    async with staff_of(switchboard) as staff:
+        (desk,) = staff.desks
+        await desk.command("pause", reason="meal")
+        async with Caller(switchboard.sip_port, "13800138201") as caller:
+            await book(caller)
+            caller.hang_up()
+            await caller.ended()
+        await desk.ready()
+        for attempt in range(1, 4):
+            await desk.wait_reservation(20)
+            await desk.accept()
+            await home.answered(20, nth=attempt)
+            await home.ended(20, nth=attempt)
+            await desk.wait_state("available")
+    await switchboard.wait_ended(2)
+    record = await callback_of(switchboard)
+    assert (record.end_reason, record.attempts, record.reservations) == ("not_reached", 3, 3)
+
+
+async def test_whoever_does_not_confirm_a_number_goes_on_waiting(switchboard: Switchboard) -> None:
+    async with staff_of(switchboard) as staff:
+        (desk,) = staff.desks
+        await desk.command("pause", reason="meal")
+        async with Caller(switchboard.sip_port, "13800138202") as caller:
+            await wait_in_line(caller)
+            await caller.rtp.press("1")
+            await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+            await desk.ready()  # a volunteer is quicker than the booking
+            await desk.wait_reservation()
+            await desk.accept()
+            await desk.wait_contact("talking")
+            caller.hang_up()
+            await caller.ended()
+    (call,) = await switchboard.wait_ended(1)
+    assert (call.end_reason, call.medium) == ("completed", "call")
+
+
+async def test_a_withheld_number_must_key_one_in(home: Callee, switchboard: Switchboard) -> None:
+    async with staff_of(switchboard) as staff:
+        (desk,) = staff.desks
+        await desk.command("pause", reason="meal")
+        async with Caller(switchboard.sip_port, "anonymous") as caller:
+            await wait_in_line(caller)
+            await caller.rtp.press("1")
+            await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+            await caller.rtp.press("12345#")  # no number that may be called
+            await caller.rtp.wait_quiet(0.1)
+            await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+            await caller.rtp.press("01085281700#")
+            await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+            await caller.rtp.wait_quiet(0.5, 10)
+            await caller.rtp.press("1")
+            await caller.rtp.wait_tone(WHEN, 0.1, 10)
+            await caller.rtp.press("2")
+            await caller.rtp.wait_tone(BOOKED, 0.1, 10)
+            caller.hang_up()
+            await caller.ended()
+        await switchboard.wait_ended(1)
+        booked = await callback_of(switchboard)
+        assert booked.caller == "01085281700"
+        assert booked.next_ms is not None
+        assert booked.next_ms > booked.arrived_ms
+        assert (await switchboard.snapshot()).entries == ()  # not before tomorrow
+        assert home.rings() == 0
+
+
+async def test_busy_is_not_reached() -> None:
+    async with Callee(scenario="agents_refuse") as home:
+        env = ENV | home.env | {"ATTEMPT_GAPS_MS": "[]"}
+        async with Switchboard(volunteers=1, env=env) as other, staff_of(other) as staff:
+            (desk,) = staff.desks
+            await desk.command("pause", reason="meal")
+            async with Caller(other.sip_port, "13800138203") as caller:
+                await book(caller)
+                caller.hang_up()
+                await caller.ended()
+            await desk.ready()
+            await desk.wait_reservation()
+            await desk.accept()
+            await desk.wait_state("available", 20)
+            await other.wait_ended(2)
+            found = await callback_of(other)
+            _, events = await other.contact(found.id)
+    assert found.end_reason == "not_reached"
+    assert [e.data["how"] for e in events if e.kind == "called"] == ["busy"]
