@@ -81,7 +81,9 @@ def _take_data_dir(config: Config, held: AsyncExitStack) -> None:
     """One node for a data folder: a second one would fight over the same children and sockets."""
     try:
         config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if os.geteuid() == 0:  # Asterisk's own user passes through to its folder; each folder in here guards itself
+        if (
+            os.geteuid() == 0
+        ):  # Asterisk's own user passes through to its folder; each folder in here guards itself
             config.run_dir.chmod(0o711)
         lock = held.enter_context((config.run_dir / "lock").open("w"))
     except OSError as error:
