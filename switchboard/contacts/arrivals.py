@@ -44,6 +44,10 @@ class Arrivals:
 
     def _started(self, event: StasisStart) -> None:
         """A channel came into the application. Only callers are ours; legs and snoops belong to who made them."""
+        if "fax" in event.args[:1]:  # its call has heard of it; the dialplan goes on with the words for it
+            machine = Channel(self._ari, event.channel.id)
+            self._house.background(machine.continue_in_dialplan("from-trunk", "fax", 2))
+            return
         if not event.args or event.args[0] != "call" or event.channel.id in self._tasks:
             return
         channel = Channel(self._ari, event.channel.id)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ivr.dialling import place_of
 from ivr.errors import AriError, CallerLeft, FaxCalled
 from ivr.intake import Intake
 from ivr.prompts.errors import PromptError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
     from switchboard.rules import Rules
+from switchboard.errors import RecordsAway
 from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
 
@@ -76,6 +78,8 @@ class Contact:
     leg: str | None = None
     tries: int = 0
     agent_done: bool = False
+    region: dict[str, str] | None = None
+    earlier: int = 0
     origin: str | None = None
     due_ms: int | None = None
     next_ms: int | None = None
@@ -150,6 +154,17 @@ class Contact:
             attempts=record.attempts,
             message_ms=next((one.ms for one in record.recordings if one.id == record.id), None),
         )
+
+    async def look_up(self) -> None:
+        """Where the number is at home and how often it called before, for the card. The call never waits for it."""
+        if self.caller is None:
+            return
+        zh, en = await asyncio.to_thread(lambda: (place_of(self.caller, "zh"), place_of(self.caller, "en")))
+        self.region = {"zh": zh, "en": en or zh} if zh else None
+        try:
+            self.earlier = await self.house.records.earlier_contacts(self.caller, before_ms=self.arrived_ms)
+        except RecordsAway:
+            log.info("earlier contacts not counted", contact=self.id)
 
     def note(self, kind: str, /, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
         """Write an event (``once``: its idempotency key). Stored in the order of the calls; await where it matters."""
@@ -362,13 +377,13 @@ class Contact:
         return {
             "medium": self.medium,
             "caller": mask_number(self.caller),
-            "region": None,
+            "region": self.region,
             "matter": self.house.matter_words(self.matter),
             "language": self.language,
             "waiting_since": self.queued_ms or self.arrived_ms,
             "priority": self.priority,
             "priority_reason": self.priority_reason,
-            "earlier": 0,
+            "earlier": self.earlier,
             "demo": self.demo,
         }
 
@@ -420,6 +435,7 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
         rules=contact.rules.numbers_for(contact.hotline),
     )
     house.live.contact_opened(contact)
+    house.background(contact.look_up())
     try:
         yield contact
     except FaxCalled:
