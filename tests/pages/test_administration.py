@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, FilePayload, Locator, Page, expect
 
 from switchboard.records.events import ContactEvent
 from switchboard.records.fold import ContactRecord
@@ -223,13 +223,13 @@ async def test_a_prompt_is_listened_to_replaced_and_reset(
         await at(page, "listen-welcome").click()
     sound = await (await sounded.value).body()
     await at(page, "upload-welcome").click()
-    studio = {"name": "welcome.wav", "mimeType": "audio/wav", "buffer": sound}
+    studio: FilePayload = {"name": "welcome.wav", "mimeType": "audio/wav", "buffer": sound}
     await page.locator('[data-test="prompt-file"]').set_input_files(studio)
     await expect(at(page, "prompt-welcome")).to_have_attribute("data-source", "studio", timeout=SLOW_MS)
     await at(page, "reset-welcome").click()
     await page.get_by_role("dialog").locator('[data-test="confirm-go"]').click()
     await expect(at(page, "prompt-welcome")).to_have_attribute("data-source", "rendered", timeout=SLOW_MS)
-    wrong = {"name": "welcome.wav", "mimeType": "audio/wav", "buffer": b"GIF89a"}
+    wrong: FilePayload = {"name": "welcome.wav", "mimeType": "audio/wav", "buffer": b"GIF89a"}
     await page.locator('[data-test="prompt-file"]').set_input_files(wrong)
     await expect(at(page, "prompt-fault")).to_be_visible(timeout=SLOW_MS)
 
