@@ -29,6 +29,7 @@ from ivr.prompts.catalogue import PromptSet
 log = structlog.get_logger(__name__)
 
 MOST_KEYS_AHEAD = 32
+LEFT_S = 0.3
 
 
 class Line:
@@ -43,6 +44,7 @@ class Line:
         self.channel = channel
         self.entered = asyncio.Event()
         self.fax = False
+        self._left: asyncio.TimerHandle | None = None
         self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._events = ari.follow(channel.id)
         self._keys: deque[str] = deque(maxlen=MOST_KEYS_AHEAD)
@@ -63,6 +65,8 @@ class Line:
         """Stop watching; the channel stays as it is."""
         self._events.close()
         self._pump.cancel()
+        if self._left:
+            self._left.cancel()
         await asyncio.gather(self._pump, return_exceptions=True)
         self.mark_gone(0)
 
@@ -104,6 +108,9 @@ class Line:
             case ChannelDtmfReceived():
                 self._keys.append(event.digit)
                 self._key_pressed.set()
+            case StasisStart() if "fax" in event.args[:1]:
+                self.fax = True
+                self.mark_gone(0)
             case StasisStart():
                 self.entered.set()
             case ChannelHangupRequest():
@@ -114,8 +121,8 @@ class Line:
                 if event.restarted or self.channel.id not in event.channels:
                     self.mark_gone(0)
             case StasisEnd():
-                self.fax = event.channel.dialplan.exten == "fax"
-                self.mark_gone(0)
+                # Hung up, nearly always, and that was said before. Else the dialplan has it: a fax comes back at once.
+                self._left = asyncio.get_running_loop().call_later(LEFT_S, self.mark_gone, 0)
             case _:
                 pass
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import phonenumbers
-from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType, carrier, geocoder
+from phonenumbers import PhoneNumber, PhoneNumberFormat, PhoneNumberType
 
 from ivr.errors import NumberRefused
 
@@ -112,11 +112,13 @@ def own_number(given: str, region: str = REGION) -> str:
 def place_of(number: str | None, language: str, region: str = REGION) -> str | None:
     """Where a number is at home, in words ("北京市", "Beijing"); for a mobile with its company. None: not known.
 
-    The first call reads tables of some megabytes: call ``warm_up`` once, in a thread.
+    The first call reads large tables for about a second: call ``warm_up`` before, in a thread.
     """
     known = _parsed(number, region) if number and len(number) > _LONGEST_SHORT else None
     if known is None:
         return None
+    from phonenumbers import carrier, geocoder  # 100 MB of tables: only whoever shows places pays for them
+
     words = geocoder.description_for_number(known, language)
     company = carrier.name_for_number(known, language)
     return " ".join(part for part in (words, company) if part) or None

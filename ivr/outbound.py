@@ -1,4 +1,4 @@
-"""Calling somebody back: which numbers may be dialled, the call through the trunk, and whether a person took it."""
+"""Calling somebody back: the call through the trunk, and whether a person took it."""
 
 from __future__ import annotations
 
@@ -10,34 +10,16 @@ from typing import Literal
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
 from ivr.call import Call
-from ivr.dialling import TrunkRules, caller_number, trunk_endpoint
-from ivr.errors import AriError, NotReached, NumberRefused
+from ivr.errors import AriError, NotReached
 from ivr.prompt import ask
 from ivr.prompts.catalogue import PromptSet
 
-SHORT = 6
 LATE_S = 2.0
 ROUNDS = 3
 PATIENCE_MS = 4_000
 BUSY = 17
 
 How = Literal["busy", "no_answer", "not_confirmed", "failed"]
-
-
-def dialable(number: str | None, trunk: TrunkRules) -> str | None:
-    """A number that may be called back, in our one form; None for anything else.
-
-    Short, premium and (unless the trunk is opened for them) foreign numbers are never called back: who could make us
-    dial them could make us pay.
-    """
-    known = caller_number(number, trunk.region)
-    if known is None or len(known) <= SHORT:
-        return None
-    try:
-        trunk_endpoint(known, trunk)
-    except NumberRefused:
-        return None
-    return known
 
 
 @asynccontextmanager

@@ -226,20 +226,27 @@ class Engine:
         return bool(await self._call("finish", reservation, wrap_up_ms, now_ms=now_ms))
 
     async def restore(
-        self, known: KnownEntry, subscriptions: Iterable[Subscription], *, now_ms: int = 0, revive_ms: int = 0
+        self,
+        known: KnownEntry,
+        subscriptions: Iterable[Subscription],
+        *,
+        now_ms: int = 0,
+        revive_ms: int = 0,
+        take_over: bool = False,
     ) -> Reservation | None:
         """Put a contact back that lives although the kernel forgot it: afterwards entry and seat are in
         contact.
 
-        None when the kernel knows that it ended since ``revive_ms``. Raises RoutingConflict when one of the
-        two is in contact with somebody else.
+        None when the kernel knows that it ended since ``revive_ms``. Where the kernel believes one of the two in
+        contact with somebody else it raises RoutingConflict; with ``take_over`` the caller knows better: that
+        other contact goes back to its place, that other seat comes free.
         """
         if known.seat is None:
             raise InvalidRouting("only an entry in contact is restored; a waiting one enters")
         args = (*_entry_args(known.entry, revive_ms), self.owner)
         subs = _subscription_args(subscriptions)[1]
         reply = await self._call(
-            "restore", *args, check_id(known.seat), known.reservation, subs, now_ms=now_ms
+            "restore", *args, check_id(known.seat), known.reservation, subs, int(take_over), now_ms=now_ms
         )
         return wire.reservation(reply)
 

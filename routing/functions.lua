@@ -538,7 +538,8 @@ function steps.extend(_, args)
   return wall(till)
 end
 
--- now, entry, arrived, credit, steps, revive, owner, seat, reservation, subscriptions -> reservation; nothing when either
+-- now, entry, arrived, credit, steps, revive, owner, seat, reservation, subscriptions, 1 | 0: take it from whoever the
+-- kernel believes to be in contact with either -> reservation; nothing when either
 -- has ended since revive; an error when one of the two is in contact with somebody else.
 function steps.restore(_, args)
   local id, owner, seat, rid = args[2], args[7], args[8], num(args[9])
@@ -551,12 +552,15 @@ function steps.restore(_, args)
     own(key('s:', seat), s, owner)
     return reply(r)
   end
-  if s and s.state == 'in_contact' then return redis.error_reply('CONFLICT the seat is in contact') end
-  if e and e.state == 'connected' then return redis.error_reply('CONFLICT the entry is in contact') end
   local ended = call('HMGET', key('r:', rid), 'how', 'ended')
   if ended[1] and ended[1] ~= '' and num(ended[2]) >= revive then return nil end
-  local left = e and e.state == 'reserved' and load_reservation(e.reservation)
-  if left then end_reservation(left, 'cancelled', 'restored') elseif e then unqueue(e, e.ring) end
+  if args[11] ~= '1' then
+    if s and s.state == 'in_contact' then return redis.error_reply('CONFLICT the seat is in contact') end
+    if e and e.state == 'connected' then return redis.error_reply('CONFLICT the entry is in contact') end
+  end
+  local left = e and e.state ~= 'waiting' and load_reservation(e.reservation)
+  if left then end_reservation(left, e.state == 'reserved' and 'cancelled' or 'returned', 'restored')
+  elseif e then unqueue(e, e.ring) end
   if e then own(key('e:', id), e, owner) end
   if not e then
     e = make_entry(id, args, revive, owner)
@@ -565,8 +569,8 @@ function steps.restore(_, args)
     call('HSET', key('e:', id), 'ring', 1)
     emit('entry.entered', 'entry', id, 'score', wall(e.score), 'ring', 1, 'class', e.steps[1][2])
   end
-  local other = s and s.state == 'reserved' and load_reservation(s.reservation)
-  if other then end_reservation(other, 'cancelled', 'restored') end
+  local other = busy(s) and load_reservation(s.reservation)
+  if other then end_reservation(other, s.state == 'reserved' and 'cancelled' or 'returned', 'restored') end
   s = enrol(seat, s, args[10], owner)
   if s.state == 'available' then unset_free(seat, s.subs) end
   if s.state == 'wrap_up' then call('ZREM', key('t'), 'w\t' .. seat) end

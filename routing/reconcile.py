@@ -4,22 +4,18 @@ The owner (SQL, telephony, the desks' sockets) is the truth of who lives; the ke
 reservations. Every step is one of the engine's own, so that it may be interrupted and done again:
 
 1. what the kernel holds and the owner does not know ends;
-2. contacts that go on are restored, under the reservation they have;
+2. contacts that go on are restored, under the reservation they have; what the kernel believes of the same caller
+   or the same seat yields;
 3. entries that wait enter with their old arrival, and so get their old place;
 4. last the seats, so that they choose among all who wait.
 """
 
 from typing import TYPE_CHECKING
 
-import structlog
-
-from routing.errors import RoutingConflict
 from routing.model import KnownEntry, KnownSeat, LiveEntry, Seat, Snapshot
 
 if TYPE_CHECKING:
     from routing.engine import Engine
-
-log = structlog.get_logger(__name__)
 
 
 async def reconcile(
@@ -70,19 +66,15 @@ async def _end_untrue(engine: "Engine", entry: LiveEntry, truth: KnownEntry | No
     if entry.state != "connected":
         if truth is None:
             await engine.abandon(entry.id, "reconciled")
-    elif entry.reservation is not None and (truth is None or truth.seat != entry.seat):
-        if truth is not None and truth.seat is None:
-            await engine.give_back(entry.reservation, "reconciled", "available", exclude_ms=0)
-        else:
-            await engine.finish(entry.reservation, 0)
+    elif entry.reservation is not None and truth is None:
+        await engine.finish(entry.reservation, 0)
+    elif entry.reservation is not None and truth is not None and truth.seat is None:
+        await engine.give_back(entry.reservation, "reconciled", "available", exclude_ms=0)
 
 
 async def _restore(engine: "Engine", known: KnownEntry, seat: KnownSeat | None, revive_ms: int) -> None:
-    try:
-        await engine.restore(known, seat.subscriptions if seat else (), revive_ms=revive_ms)
-    except RoutingConflict as conflict:
-        log.error("routing.restore_conflict", reason=str(conflict))
-        return
+    subscriptions = seat.subscriptions if seat else ()
+    await engine.restore(known, subscriptions, revive_ms=revive_ms, take_over=True)
     if seat is None and known.seat is not None:
         await engine.leave(known.seat)
 

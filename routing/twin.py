@@ -260,7 +260,13 @@ class Twin(TwinState):
         return True
 
     def restore(
-        self, known: KnownEntry, subscriptions: Iterable[Subscription], *, now_ms: int = 0, revive_ms: int = 0
+        self,
+        known: KnownEntry,
+        subscriptions: Iterable[Subscription],
+        *,
+        now_ms: int = 0,
+        revive_ms: int = 0,
+        take_over: bool = False,
     ) -> Reservation | None:
         """See ``Engine.restore``."""
         if known.seat is None:
@@ -274,16 +280,16 @@ class Twin(TwinState):
                 self._connect(self._reservations[e.reservation], e)
             e.owner = self._seats[known.seat].owner = self.owner
             return self._answer(e.reservation)
-        if s and s.state == "in_contact":
-            raise RoutingConflict("the seat is in contact")
-        if e and e.state == "connected":
-            raise RoutingConflict("the entry is in contact")
         ended = self._ended(known.reservation)
         if ended is not None and ended >= revive:
             return None
-        left = self._reservations[e.reservation] if e and e.state == "reserved" else None
-        if left:
-            self._end_reservation(left, "cancelled", "restored")
+        if s and s.state == "in_contact" and not take_over:
+            raise RoutingConflict("the seat is in contact")
+        if e and e.state == "connected" and not take_over:
+            raise RoutingConflict("the entry is in contact")
+        left = self._reservations[e.reservation] if e and e.state != "waiting" else None
+        if e and left:
+            self._end_reservation(left, "cancelled" if e.state == "reserved" else "returned", "restored")
         elif e:
             self._unqueue(e, e.ring)
         if e:

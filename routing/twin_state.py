@@ -513,9 +513,9 @@ class TwinState:
         number: int,
         left: _Reservation | None,
     ) -> Reservation:
-        other = self._reservations[s.reservation] if s and s.state == "reserved" else None
-        if other:
-            self._end_reservation(other, "cancelled", "restored")
+        other = self._reservations[s.reservation] if s and s.busy else None
+        if s and other:
+            self._end_reservation(other, "cancelled" if s.state == "reserved" else "returned", "restored")
         s, _ = self._enrol(seat, s, subs)
         self._unset_free(s)
         self._untime("w", seat)

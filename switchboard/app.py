@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +14,7 @@ from typing import Any
 import structlog
 
 from ivr.ari.client import Ari, AriSettings, Reconciled
+from ivr.dialling import warm_up
 from ivr.errors import IvrError
 from ivr.prompts.catalogue import SOUND, PromptSet
 from ivr.server.config import ServerOptions, ServerPorts
@@ -49,11 +51,13 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         records = await Records.open(config.sql_url)
         held.push_async_callback(records.close)
         house = await _open_house(config, records, held)
+        house.background(asyncio.to_thread(warm_up))
         await house.overload.learn_roles()
         found = await house.engine.snapshot()
         house.overload.begin(found)
         _run(held, house.dispatch.run(after=found.stream_id), "dispatch")
         _run(held, house.live.run(), "live")
+        _run(held, house.keep_qualities(), "ratings")
         _run(held, follow(house.rule_book, house.rules, house.use_rules), "rules")
         _run(held, house.engine.keep_time(), "time")
         _run(held, house.overload.run(), "overload")
@@ -78,6 +82,10 @@ def _take_data_dir(config: Config, held: AsyncExitStack) -> None:
     """One node for a data folder: a second one would fight over the same children and sockets."""
     try:
         config.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if (
+            os.geteuid() == 0
+        ):  # Asterisk's own user passes through to its folder; each folder in here guards itself
+            config.run_dir.chmod(0o711)
         lock = held.enter_context((config.run_dir / "lock").open("w"))
     except OSError as error:
         raise ConfigurationError([f"data_dir: cannot be written: {error.strerror}"]) from error

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
-from ivr.dialling import TrunkRules, trunk_endpoint
+from ivr.dialling import caller_number, trunk_endpoint
 from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
 from ivr.prompts.catalogue import PromptSet
@@ -22,9 +22,10 @@ from routing.engine import Engine
 from routing.errors import RoutingError
 from routing.estimate import Band
 from routing.model import Entry, KnownEntry, KnownSeat, Standing, Step, Subscription
-from routing.policy import Policy, Volunteer
+from routing.policy import Policy, Quality, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
+from switchboard.agents.quality import DAYS_COUNTED, MOST_COUNTED, qualities
 from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
@@ -34,18 +35,26 @@ from switchboard.contacts.contact import Contact
 from switchboard.contacts.tasks import Tasks
 from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
+from switchboard.errors import SwitchboardError
 from switchboard.health import check_health
 from switchboard.live import Live
 from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
+from switchboard.times import now_ms
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
 
 log = structlog.get_logger(__name__)
 
+SHORT = 6
+"""Digits of the longest short number: nobody is at home there."""
+
 POLICY = ("policy", ONLY_NAME["policy"])
+
+
+QUALITY_S = 3_600.0
 
 
 class House:
@@ -78,14 +87,12 @@ class House:
         self.dispatch.listen(self.desks.take)
         self.overload = OverloadWatch(self)
         self.dispatch.listen(self.overload.take)
-        self.dispatch.on_reset = lambda: self.background(self.restore_routing())
         self.tasks = Tasks(self)
         self.wrong_codes = WrongCodes()
-        self.trunk: TrunkRules | None = next(
-            (found for line in config.lines if (found := line.rules())), None
-        )
-        """How callers are called back: through the first trunk that takes calls. None: nobody can be."""
         self.stopping = False
+        self.dispatch.on_reset = self._restore_anew
+        self._restoring: asyncio.Task[None] | None = None
+        self.qualities: Mapping[str, Quality] = {}
         self.recordings_spool: Path = config.run_dir / "recording"
         self.no_telephony: str | None = None
         self._ari: Ari | None = None
@@ -154,6 +161,22 @@ class House:
                 except NumberRefused as error:
                     refused = error
         raise refused
+
+    @property
+    def calls_out(self) -> bool:
+        """Whether any trunk takes calls to the outside: without one nobody is promised a call."""
+        return any(line.rules() for line in self.config.lines)
+
+    def dialable(self, number: str | None) -> str | None:
+        """A number that may be called back, in our one form; None for anything else, short numbers included."""
+        known = caller_number(number)
+        if known is None or len(known) <= SHORT:
+            return None
+        try:
+            self.dial_out(known)
+        except NumberRefused:
+            return None
+        return known
 
     async def hang_up_leg(self, contact_id: str) -> None:
         """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
@@ -236,7 +259,22 @@ class House:
         return matter in self._matters
 
     def subscriptions_of(self, agent: AgentRow) -> tuple[Subscription, ...]:
-        return self.policy.subscriptions(_volunteer(agent))
+        return self.policy.subscriptions(self.volunteer(agent))
+
+    def volunteer(self, agent: AgentRow) -> Volunteer:
+        """What the policy needs to know of an agent, callers' ratings included."""
+        return _volunteer(agent, self.qualities.get(agent.id, Quality()))
+
+    async def keep_qualities(self) -> None:
+        """Read callers' ratings every hour; a desk follows when it becomes ready."""
+        while True:
+            since_ms = now_ms() - DAYS_COUNTED * 86_400_000
+            try:
+                rated = await self.records.rated(since_ms=since_ms, most=MOST_COUNTED)
+                self.qualities = await asyncio.to_thread(qualities, rated, self.hotlines)
+            except SwitchboardError as error:
+                log.warning("ratings not read", error=error.code)
+            await asyncio.sleep(QUALITY_S)
 
     def serves(self, desk: Desk, matter: str | None, language: str) -> bool:
         """Whether the volunteer at this desk could be offered such a contact in any ring."""
@@ -308,6 +346,19 @@ class House:
             return [KnownEntry(self.entry_of(contact))]
         return []
 
+    def _restore_anew(self) -> None:
+        """A restoring that is under way knows only what was before this loss: it ends before the next begins."""
+        earlier = self._restoring
+        if earlier:
+            earlier.cancel()
+
+        async def restore() -> None:
+            if earlier:
+                await asyncio.wait([earlier])
+            await self.restore_routing()
+
+        self._restoring = self.background(restore())
+
     async def restore_routing(self) -> None:
         """The routing state was lost or may have gaps: make it again from the calls and desks that live."""
         as_of = await self.engine.now_ms()
@@ -353,11 +404,12 @@ class House:
 
     # ---- work beside the contacts
 
-    def background(self, work: Coroutine[Any, Any, Any]) -> None:
+    def background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run something to its end beside the contact that began it; ``close`` waits for it."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background_done)
+        return task
 
     def _background_done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)
@@ -370,7 +422,7 @@ class House:
             await asyncio.wait(self._background, timeout=5)
 
 
-def _volunteer(agent: AgentRow) -> Volunteer:
+def _volunteer(agent: AgentRow, quality: Quality = Quality()) -> Volunteer:  # noqa: B008 - frozen
     return Volunteer(
         agent_id=agent.id,
         role=agent.role,
@@ -379,4 +431,5 @@ def _volunteer(agent: AgentRow) -> Volunteer:
         district=agent.district,
         suspended=agent.suspended,
         licence_until=agent.licence_until,
+        quality=quality,
     )

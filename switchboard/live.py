@@ -127,8 +127,8 @@ class Live:
     async def _figures(self) -> None:
         try:
             figures = await self._house.records.figures_today()
-            follow_ups = await self._house.records.open_follow_ups()
             tasks = await self._house.records.task_figures()
+            follow_ups = await self._house.records.open_follow_ups()
         except Exception as error:
             self._figures_stale = True
             log.warning("figures not read", error=type(error).__name__)

@@ -60,7 +60,10 @@ def load_language(language: str, folder: Path = HERE) -> dict[str, Phrase]:
         pace = float(table["digits"]["speed"])
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise BrokenTable(f"{language}.toml: {error!r}") from error
-    phrases = [Phrase(key, text, said, voice, speed, spoken) for key, text, said, spoken in lines]
+    own = {key: float(pace) for key, pace in table["voice"].get("speeds", {}).items()}
+    phrases = [
+        Phrase(key, text, said, voice, own.get(key, speed), spoken) for key, text, said, spoken in lines
+    ]
     phrases += [Phrase(key, text, said, voice, pace, spoken) for key, text, said, spoken in digits]
     return {phrase.key: phrase for phrase in phrases}
 

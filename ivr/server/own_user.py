@@ -51,6 +51,7 @@ def _can_work(settings: ServerSettings, program: Path, user: pwd.struct_passwd) 
     folders = (settings.run_dir, settings.recordings_dir)
     before = os.stat(settings.run_dir)
     for folder in folders:
+        folder.chmod(0o700)
         _give(folder, user.pw_uid, user.pw_gid)
     places = [*folders, settings.sounds_dir, settings.modules_dir, program]
     done = subprocess.run(

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ivr.outbound import dialable
 from routing.errors import RoutingError
 from routing.model import Change, Seat, message_seats
 from switchboard.agents.ring import Ring
@@ -403,9 +402,9 @@ class Desk:
 
     async def _call_message(self, command: Command) -> None:
         contact = self._my_message(command)
-        if self.house.trunk is None or self.house.ari is None or contact.demo:
+        if not self.house.calls_out or self.house.ari is None or contact.demo:
             raise Refused("no_trunk")
-        if dialable(contact.caller, self.house.trunk) is None:
+        if self.house.dialable(contact.caller) is None:
             raise Refused("no_number")
         if self.state["name"] not in ("available", "paused"):
             raise Refused("busy")

@@ -84,7 +84,7 @@ class Desks:
             desk.on_phone = False
             await self._keep_duty(desk, None)
         desk.id = desk_id
-        if desk.send is None:
+        if phone != "trunk" and desk.send is None:
             await self._take_messages(desk)
         if desk.back_to_ready or desk.state["reason"] in RETURNING:
             desk.back_to_ready = False
@@ -101,7 +101,6 @@ class Desks:
             await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
-        await self._take_messages(desk)
 
     async def _take_messages(self, desk: Desk) -> None:
         """Whoever is signed in may be given messages, also in a pause from calls."""

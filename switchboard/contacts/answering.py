@@ -16,15 +16,15 @@ import structlog
 from ivr.agent_leg import standing_legs
 from ivr.ari.channel import Channel
 from ivr.call import Call, Line
-from ivr.dialling import trunk_endpoint
 from ivr.errors import AriError, CallerLeft, LegFailed, NotReached, NumberRefused
 from ivr.hotline import Hotline
 from ivr.outbound import outbound_call, person_answers
 from ivr.prompt import say
 from routing.errors import RoutingConflict
 from routing.model import Entry, KnownEntry, live_seat
+from switchboard.contacts.after import ask_survey
 from switchboard.contacts.contact import Contact, open_task
-from switchboard.contacts.phone import ask_survey, ring_volunteer, talk
+from switchboard.contacts.phone import ring_volunteer, talk
 from switchboard.contacts.promises import decent_ms, next_try_ms
 from switchboard.dispatch import Inbox
 from switchboard.times import now_ms
@@ -220,9 +220,9 @@ async def answer(contact: Contact, entry: Entry, prompt: str, *, adopt: bool = F
 async def _line(contact: Contact, *, adopt: bool) -> AsyncIterator[Call]:
     house = contact.house
     try:
-        if house.trunk is None or contact.demo:
-            raise NumberRefused("no_trunk", "no trunk for calls to the outside")
-        endpoint = trunk_endpoint(contact.caller or "", house.trunk)
+        if contact.demo:
+            raise NumberRefused("no_trunk", "a simulated caller has no telephone")
+        endpoint = house.dial_out(contact.caller or "")
     except NumberRefused as refused:
         log.warning("not called", contact=contact.id, why=refused.why)
         raise NotReached("failed", 0) from refused

@@ -44,6 +44,10 @@ class Arrivals:
 
     def _started(self, event: StasisStart) -> None:
         """A channel came into the application. Only callers are ours; legs and snoops belong to who made them."""
+        if "fax" in event.args[:1]:  # its call has heard of it; the dialplan goes on with the words for it
+            machine = Channel(self._ari, event.channel.id)
+            self._house.background(machine.continue_in_dialplan("from-trunk", "fax", 2))
+            return
         if not event.args or event.args[0] != "call" or event.channel.id in self._tasks:
             return
         channel = Channel(self._ari, event.channel.id)
@@ -114,9 +118,8 @@ class Arrivals:
         await self._house.tasks.resume(found)
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
-            theirs = entry.owner != self._house.engine.owner
             ours = entry.id in {contact.id for contact in self._contacts.values()}
-            if not theirs and not ours and not self._house.tasks.holds(entry.id):
+            if entry.owner == self._house.engine.owner and not ours and not self._house.tasks.holds(entry.id):
                 await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:
@@ -134,15 +137,13 @@ class Arrivals:
     async def _end_orphans(self, found: Reconciled) -> None:
         """Legs, snoops and called callers without a living talk are hung up: nobody else would ever do it."""
         for channel_id in found.channels:
-            ours = channel_id.startswith(("ag-", "snoop-", "tr-", "out-"))
-            if ours and not self._belongs(channel_id):
+            if channel_id.startswith(("ag-", "snoop-", "tr-", "out-")) and not self._belongs(channel_id):
                 await Channel(self._ari, channel_id).hangup()
 
     def _belongs(self, channel_id: str) -> bool:
-        called = channel_id.startswith("out-")
+        under_way = ("transfer", "calling")
         return any(
-            contact.id in channel_id
-            and (contact.talked or contact.stage == "transfer" or (called and contact.stage == "calling"))
+            contact.id in channel_id and (contact.talked or contact.stage in under_way)
             for contact in [*self._contacts.values(), *self._house.tasks.all()]
         )
 

@@ -9,7 +9,6 @@ import structlog
 
 from ivr.call import Call
 from ivr.callback import ask_number, ask_when
-from ivr.outbound import dialable
 from ivr.prompt import say
 from switchboard.contacts.contact import Contact
 from switchboard.contacts.message import code_prompts
@@ -36,10 +35,9 @@ async def book_callback(call: Call, contact: Contact) -> bool:
     free in between.
     """
     house = contact.house
-    if house.trunk is None:
+    if not house.calls_out:
         return False
-    trunk = house.trunk
-    number = await ask_number(call, dialable(contact.caller, trunk), lambda typed: dialable(typed, trunk))
+    number = await ask_number(call, house.dialable(contact.caller), house.dialable)
     when = await ask_when(call) if number else None
     if number is None or when is None:
         return False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ivr.dialling import place_of
 from ivr.errors import AriError, CallerLeft, FaxCalled
 from ivr.intake import Intake
 from ivr.prompts.errors import PromptError
@@ -27,21 +28,14 @@ if TYPE_CHECKING:
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
     from switchboard.rules import Rules
+from switchboard.errors import RecordsAway
 from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
 
 STAGES = (
-    "intake",
-    "waiting",
-    "ringing",
-    "message",
-    "calling",
-    "talking",
-    "transfer",
-    "survey",
-    "finished",
+    *("intake", "waiting", "ringing", "message", "calling", "talking", "transfer", "survey", "finished"),
 )
 
 
@@ -84,6 +78,8 @@ class Contact:
     leg: str | None = None
     tries: int = 0
     agent_done: bool = False
+    region: dict[str, str] | None = None
+    earlier: int = 0
     origin: str | None = None
     due_ms: int | None = None
     next_ms: int | None = None
@@ -99,6 +95,8 @@ class Contact:
     declined: dict[str, int] = field(default_factory=dict)
     """Volunteers who gave this message back, and when."""
     requeued: bool = False
+    otherwise: str | None = None
+    """How the call ends when the caller hangs up without leaving a message."""
     booking: asyncio.Task[Contact] | None = None
     keeping: asyncio.Task[Contact] | None = None
     """The message that is being kept just now."""
@@ -156,6 +154,17 @@ class Contact:
             attempts=record.attempts,
             message_ms=next((one.ms for one in record.recordings if one.id == record.id), None),
         )
+
+    async def look_up(self) -> None:
+        """Where the number is at home and how often it called before, for the card. The call never waits for it."""
+        if self.caller is None:
+            return
+        zh, en = await asyncio.to_thread(lambda: (place_of(self.caller, "zh"), place_of(self.caller, "en")))
+        self.region = {"zh": zh, "en": en or zh} if zh else None
+        try:
+            self.earlier = await self.house.records.earlier_contacts(self.caller, before_ms=self.arrived_ms)
+        except RecordsAway:
+            log.info("earlier contacts not counted", contact=self.id)
 
     def note(self, kind: str, /, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
         """Write an event (``once``: its idempotency key). Stored in the order of the calls; await where it matters."""
@@ -343,6 +352,8 @@ class Contact:
             self.end("transferred", "caller", hangup_cause)
         elif self.stage in ("waiting", "ringing") or (self.stage == "message" and self.queued_ms):
             self.end("abandoned_waiting", "caller", hangup_cause)
+        elif self.otherwise:
+            self.end(self.otherwise, "system", hangup_cause)
         elif self.information:
             self.end("information", "caller", hangup_cause)
         else:
@@ -366,13 +377,13 @@ class Contact:
         return {
             "medium": self.medium,
             "caller": mask_number(self.caller),
-            "region": None,
+            "region": self.region,
             "matter": self.house.matter_words(self.matter),
             "language": self.language,
             "waiting_since": self.queued_ms or self.arrived_ms,
             "priority": self.priority,
             "priority_reason": self.priority_reason,
-            "earlier": 0,
+            "earlier": self.earlier,
             "demo": self.demo,
         }
 
@@ -386,6 +397,7 @@ class Contact:
             "language": self.language,
             "priority": self.priority,
             "priority_reason": self.priority_reason,
+            "next": self.next_ms,
             "information": self.information,
             "transferred_to": self.transferred_to,
             "consent": self.consent,
@@ -423,6 +435,7 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
         rules=contact.rules.numbers_for(contact.hotline),
     )
     house.live.contact_opened(contact)
+    house.background(contact.look_up())
     try:
         yield contact
     except FaxCalled:

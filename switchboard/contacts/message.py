@@ -28,7 +28,6 @@ from ivr.message import (
     message_of,
     take_message,
 )
-from ivr.outbound import dialable
 from ivr.prompt import say
 from ivr.recording import digests, flush, seal
 from switchboard.contacts.contact import Contact
@@ -96,10 +95,10 @@ async def _keep_through_hang_up(contact: Contact, take: Take) -> Contact:
 async def ask_for_number(call: Call, contact: Contact) -> None:
     """Somebody whose number is withheld may key one in; who does not can still speak it."""
     house = contact.house
-    if contact.caller or house.trunk is None:
+    if contact.caller or not house.calls_out:
         return
     typed = await read_number(call, ["message_number_ask"], most=LONGEST)
-    if number := dialable(typed, house.trunk):
+    if number := house.dialable(typed):
         contact.caller = number
         contact.note("number", caller=number)
 
@@ -168,6 +167,7 @@ async def store(house: House, message: str, call: ContactRecord, file: Path, *, 
             ms=ms,
             sha256=sha256,
             sm3=sm3,
+            kind="message",
         )
         await asyncio.to_thread(_move, file, target)
     elif not await asyncio.to_thread(target.exists):

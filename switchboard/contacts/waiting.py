@@ -79,7 +79,7 @@ def overload_level(contact: Contact) -> str:
 def offers_of(contact: Contact) -> Offers:
     house = contact.house
     return Offers(
-        callback=house.trunk is not None and not contact.demo,
+        callback=house.calls_out and not contact.demo,
         actively=overload_level(contact) == "callback",
     )
 

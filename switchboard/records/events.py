@@ -19,23 +19,23 @@ EndReason = Literal[
     "abandoned_waiting",
     "timed_out",
     "unknown_number",
-    "information",
-    "transferred",
-    "closed",
     "message_left",
     "callback_booked",
     "not_reached",
+    "information",
+    "transferred",
+    "closed",
     "no_agent",
     "fax",
     "failed",
     "lost",
 ]
 EndedBy = Literal["caller", "agent", "system"]
-RecordingKind = Literal["talk", "remark"]
-FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
 ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed", "returned"]
 CallEnd = Literal["reached", "busy", "no_answer", "not_confirmed", "failed", "given_up", "lost"]
 """How a call that we placed ended; ``not_confirmed``: nobody pressed the key, perhaps a machine."""
+RecordingKind = Literal["talk", "remark", "message"]
+FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
 
 MOST_EVENTS = 2_000
 """One contact cannot have more; a loop somewhere must not fill the disk."""

@@ -38,9 +38,9 @@ class ContactRecord:
     ``reservation`` is the one now pending, ``reservations`` how many there were. ``consent`` is False when the
     caller refused to be recorded, None when nobody was asked; ``pauses`` are (from_ms, to_ms or None) of the talk's
     recording. ``information`` and ``transferred_to`` name the last of each; ``follow_up`` is ``open`` or ``done``.
-    ``final`` means that nothing but a recording and a follow-up can be added. Messages and call-backs have
-    ``origin`` (the call they come from; of a call that dialled back in, the contact it is about), ``due_ms``,
-    ``next_ms`` (not before), ``code`` and ``attempts``.
+    Messages and call-backs have ``origin`` (the call they come from; of a call that dialled back in, the contact it
+    is about), ``due_ms``, ``next_ms`` (not before), ``code`` and ``attempts``. ``final`` means that nothing but a
+    recording and a follow-up can be added.
     """
 
     id: str

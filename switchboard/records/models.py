@@ -61,8 +61,8 @@ class ContactRow(Base):
         Index("contacts_agent_arrived", "agent", "arrived_ms"),
         Index("contacts_caller", "caller", "arrived_ms"),
         Index("contacts_final", "final", "arrived_ms"),
-        Index("contacts_follow_up", "follow_up", "arrived_ms"),
         Index("contacts_code", "code"),
+        Index("contacts_follow_up", "follow_up", "arrived_ms"),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)

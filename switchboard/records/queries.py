@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Executable, Select, and_, case, func, or_, select
+from sqlalchemy import Executable, Select, Text, and_, case, cast, func, or_, select
 
 from switchboard.errors import BadCursor
 from switchboard.records.events import is_slug
@@ -71,6 +71,26 @@ class TaskFigures:
     callbacks_open: int
     due_today: int
     overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """The answers (question -> key) that a caller gave after talking to ``agent``."""
+
+    agent: str
+    hotline: str | None
+    answers: Mapping[str, str]
+
+
+def rated(since_ms: int, most: int) -> Executable:
+    """Contacts with answers, the newest first."""
+    row = ContactRow
+    return (
+        select(row.agent, row.hotline, row.survey)
+        .where(row.arrived_ms >= since_ms, row.agent.is_not(None), cast(row.survey, Text) != "{}")
+        .order_by(row.arrived_ms.desc())
+        .limit(most)
+    )
 
 
 def begin_of_day_ms(now_ms: int) -> int:

@@ -19,7 +19,7 @@ from switchboard.records.models import AgentState, ContactRow
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
 from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
-from switchboard.records.queries import ContactQuery, Figures, Page, TaskFigures
+from switchboard.records.queries import ContactQuery, Figures, Page, Rated, TaskFigures
 from switchboard.records.writer import Writer
 from switchboard.times import now_ms
 
@@ -187,6 +187,12 @@ class Records:
         async with self._database.read() as connection:
             row = (await connection.execute(queries.task_figures(now_ms() if at_ms is None else at_ms))).one()
         return TaskFigures(*(int(value) for value in row))
+
+    async def rated(self, *, since_ms: int, most: int = 20_000) -> list[Rated]:
+        """Who was rated how in contacts that arrived since then; the newest ``most`` of them."""
+        async with self._database.read() as connection:
+            rows = await connection.execute(queries.rated(since_ms, most))
+            return [Rated(row.agent, row.hotline, dict(row.survey)) for row in rows]
 
     async def agent_states(self, agent: str, *, since_ms: int = 0, limit: int = 1_000) -> list[StateChange]:
         """The newest ``limit`` states since then, oldest first."""

@@ -100,29 +100,6 @@ async def contact(call: Call) -> schemas.ContactWithEvents:
 
 @routes.add(
     "GET",
-    "/api/contacts/{id}/explanation",
-    roles=SUPERVISORS,
-    summary="Why this volunteer, or why it still waits and who could serve it",
-    answer=schemas.ExplanationView,
-    parts={"id": schemas.SLUG},
-)
-async def explanation(call: Call) -> schemas.ExplanationView:
-    ident = call.part("id")
-    found = await call.house.records.contact(ident)
-    if found is None:
-        raise NotFound
-    await call.house.records.audit(call.account.name, "contact.explained", ident)
-    try:
-        standing = await call.house.standing(ident)
-    except RoutingError as error:  # what is kept can be told all the same
-        log.info("queue not asked", error=error.code)
-        standing = None
-    names = {agent.id: agent.name for agent in await call.house.records.agents()}
-    return schemas.ExplanationView.of(explain(*found, standing, names))
-
-
-@routes.add(
-    "GET",
     "/api/contacts/{id}/recordings/{recording}",
     roles=SIGNED_IN,
     summary="One recording of a contact, as WAV; a volunteer hears their own",
@@ -166,6 +143,29 @@ async def tasks(call: Call) -> schemas.TasksAnswer:
         due_today=figures.due_today,
         overdue=figures.overdue,
     )
+
+
+@routes.add(
+    "GET",
+    "/api/contacts/{id}/explanation",
+    roles=SUPERVISORS,
+    summary="Why this volunteer, or why it still waits and who could serve it",
+    answer=schemas.ExplanationView,
+    parts={"id": schemas.SLUG},
+)
+async def explanation(call: Call) -> schemas.ExplanationView:
+    ident = call.part("id")
+    found = await call.house.records.contact(ident)
+    if found is None:
+        raise NotFound
+    await call.house.records.audit(call.account.name, "contact.explained", ident)
+    try:
+        standing = await call.house.standing(ident)
+    except RoutingError as error:  # what is kept can be told all the same
+        log.info("queue not asked", error=error.code)
+        standing = None
+    names = {agent.id: agent.name for agent in await call.house.records.agents()}
+    return schemas.ExplanationView.of(explain(*found, standing, names))
 
 
 @routes.add("GET", "/api/agents", roles=SUPERVISORS, summary="All volunteers", answer=schemas.Agents)

@@ -93,6 +93,7 @@ class Node:
         self.going.set()
         self.doing = 0
         self.tasks: set[asyncio.Task[None]] = set()
+        self.restoring: asyncio.Task[None] | None = None
 
     def note(self, *words: object) -> None:
         """In the page cache it outlives the process, however that ends."""
@@ -190,7 +191,9 @@ class Node:
         ours = {seat.id for seat in seats_of(self.number)}
         async for change in self.engine.changes(start):
             if change.kind == "stream.reset":
-                self.beside(self.restore())
+                if self.restoring:
+                    self.restoring.cancel()  # what it knows is from before the loss
+                self.restoring = asyncio.create_task(self.restore(self.restoring))
             elif change.kind == "reservation.created" and change.seat in ours:
                 self.beside(self.answer(change))
             elif change.kind == "seat.changed" and change.seat in ours and change.state == "paused":
@@ -198,8 +201,10 @@ class Node:
             elif change.entry in self.known.live:
                 self.told(change)
 
-    async def restore(self) -> None:
+    async def restore(self, earlier: asyncio.Task[None] | None) -> None:
         with self.under_way():
+            if earlier:
+                await asyncio.wait([earlier])
             await self.reconcile()
 
     async def answer(self, change: Change) -> None:

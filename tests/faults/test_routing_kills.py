@@ -188,10 +188,10 @@ async def watched(engine: Engine) -> AsyncIterator[Watch]:
 
 async def compare(engine: Engine, nodes: Nodes) -> None:
     """Standing still: the kernel holds exactly whom the nodes know, once what is on its way has arrived."""
-    differences: list[str] = []
+    last: list[str] = []
 
     async def differs() -> bool:
-        differences.clear()
+        differences: list[str] = []
         known = {
             name: (seat, rid)
             for number in nodes.pids
@@ -207,6 +207,7 @@ async def compare(engine: Engine, nodes: Nodes) -> None:
                 differences.append(f"not in contact: {name} {seat} {rid}: {entry}")
         taken = Counter(entry.seat for entry in seen.entries if entry.seat)
         differences.extend(f"doubled: {seat}" for seat, count in taken.items() if count > 1)
+        last[:] = differences
         return bool(differences)
 
     try:
@@ -214,7 +215,7 @@ async def compare(engine: Engine, nodes: Nodes) -> None:
             while await differs():  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     except TimeoutError:
-        pytest.fail("\n".join(differences[:20]))
+        pytest.fail("\n".join(last[:20]))
 
 
 async def drain(engine: Engine, nodes: Nodes) -> None:

@@ -118,7 +118,7 @@ async def talk(line: Line, board: Board) -> None:
         await asyncio.gather(rtp.wait_tone(600), caller.rtp.wait_tone(1200))
         rtp.play_silence()
         caller.hang_up()
-        await rtp.wait_tone(OTHER, 0.1)
+        await rtp.wait_tone(OTHER, 0.1, 15)
         await line.wait_seat("wrap_up")
         await rtp.press("2")
         await phone.ended()

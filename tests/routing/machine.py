@@ -219,7 +219,7 @@ class Disorder(Agreement):
     def the_clock_goes_back(self, ms: int) -> None:
         self.now -= ms
 
-    @rule(name=entries, steps=needed_steps(), seat=seats, subs=offered(), pick=numbers, revive=st.booleans())
+    @rule(name=entries, steps=needed_steps(), seat=seats, subs=offered(), pick=numbers, how=st.integers(0, 3))
     def restore(
         self,
         name: str,
@@ -227,15 +227,16 @@ class Disorder(Agreement):
         seat: str,
         subs: tuple[Subscription, ...],
         pick: int,
-        revive: bool,
+        how: int,
     ) -> None:
         number = self.reservations[pick % len(self.reservations)] if pick % 3 else 0
         known = KnownEntry(Entry(name, self.now - 9_000, 0, steps), seat, number)
+        revive_ms, take_over = self.now if how & 1 else 0, bool(how & 2)
         try:
-            self.both("restore", known, subs, revive_ms=self.now if revive else 0)
+            self.both("restore", known, subs, revive_ms=revive_ms, take_over=take_over)
         except RoutingConflict:
             with pytest.raises(RoutingConflict):
-                self.twin.restore(known, subs, revive_ms=self.now if revive else 0, now_ms=self.now)
+                self.twin.restore(known, subs, revive_ms=revive_ms, now_ms=self.now)
 
     @rule(name=entries, steps=needed_steps())
     def revive(self, name: str, steps: tuple[Step, ...]) -> None:

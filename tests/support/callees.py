@@ -13,7 +13,7 @@ from tests.support.sipp import HOST, Sipp, SippEvent
 class Callee:
     """Every number behind the trunk, one call at a time: rings, answers (or is busy), hears and presses keys.
 
-    async with Callee() as home, Switchboard(env=home.env) as switchboard: ...
+    async with Callee() as home, Switchboard(env={"TRUNKS": home.trunks}) as switchboard: ...
 
     Args:
         scenario: "agents" answers after ``ring_ms``, "agents_refuse" is busy.
@@ -26,9 +26,9 @@ class Callee:
         self._sipp: Sipp | None = None
 
     @property
-    def env(self) -> dict[str, str]:
-        """The switchboard's setting by which calls to the outside come here."""
-        return {"TRUNKS": json.dumps([{"host": HOST, "port": self.port, "addresses": [f"{HOST}/32"]}])}
+    def trunks(self) -> str:
+        """SWITCHBOARD_TRUNKS with one trunk whose calls to the outside come here."""
+        return json.dumps([{"addresses": [f"{HOST}/32"], "host": HOST, "port": self.port}])
 
     async def __aenter__(self) -> Self:
         await self.rtp.__aenter__()

@@ -120,6 +120,15 @@ class Operator(asyncio.DatagramProtocol):
         call.invite()
         return call
 
+    def dismiss(self, message: Message) -> None:
+        """End a call that nobody of ours placed: a final answer to something bent is acknowledged and hung up."""
+        target = message.get("Contact").partition("<")[2].partition(">")[0]
+        for number, method in (("1", "ACK"), ("2", "BYE")):
+            kept = [f"{name}: {message.get(name)}" for name in ("From", "To", "Call-ID")]
+            via = f"Via: SIP/2.0/UDP {HOST}:{self.port};branch=z9hG4bK{secrets.token_hex(6)};rport"
+            lines = [f"{method} {target} SIP/2.0", via, *kept, f"CSeq: {number} {method}", "Max-Forwards: 70"]
+            self.send("\r\n".join([*lines, "Content-Length: 0", "", ""]))
+
     async def rung(self, timeout: float = 10.0) -> TakenCall:
         """The next call that comes to us through the trunk."""
         async with asyncio.timeout(timeout):

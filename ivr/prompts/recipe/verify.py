@@ -25,6 +25,7 @@ _DIGITS = {
     "en": ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"],
 }
 _HOMOPHONES = {"weight": "wait"}
+_ALSO = {"幺": frozenset({"yi"}), "两": frozenset({"er"}), "二": frozenset({"liang"})}
 _SHORT_WINDOW, _FULL_WINDOW = 1_000, 3_000  # frames of 10 ms
 
 
@@ -39,35 +40,39 @@ class Heard:
     units: int
 
 
-def distance(said: Sequence[str], heard: Sequence[str]) -> int:
-    """Levenshtein distance in units."""
+Unit = frozenset[str]
+"""One syllable or word, in every way in which it may be read."""
+
+
+def distance(said: Sequence[Unit], heard: Sequence[Unit]) -> int:
+    """Levenshtein distance in units; two are alike when one reading of each is."""
     row = list(range(len(heard) + 1))
     for at, unit in enumerate(said, 1):
         above, row[0] = row[0], at
         for column, other in enumerate(heard, 1):
-            above, row[column] = (
-                row[column],
-                min(row[column] + 1, row[column - 1] + 1, above + (unit != other)),
-            )
+            kept = above + unit.isdisjoint(other)
+            above, row[column] = row[column], min(row[column] + 1, row[column - 1] + 1, kept)
     return row[-1]
 
 
-def syllables(words: str, count: Callable[[int], str]) -> list[str]:
-    """Toneless pinyin without punctuation; digits as `count` says them."""
-    from pypinyin import lazy_pinyin  # pyright: ignore[reportMissingImports]
+def syllables(words: str, count: Callable[[int], str]) -> list[Unit]:
+    """Toneless pinyin without punctuation; digits as `count` says them, 幺 as one and 两 as two."""
+    from pypinyin import Style, pinyin  # pyright: ignore[reportMissingImports]
 
-    ranges = re.sub(r"(?<=\d)-(?=\d)", "到", words)
-    spelled = re.sub(r"\d+", lambda digits: count(int(digits[0])), ranges)
-    plain = re.sub(r"[\W_]", "", spelled).replace("幺", "一").replace("两", "二")
-    return lazy_pinyin(plain)
+    spelled = re.sub(r"\d+", lambda digits: count(int(digits[0])), words)
+    plain = re.sub(r"[\W_]", "", spelled)
+    units = []
+    for sign in plain:
+        readings = {reading for one in pinyin(sign, style=Style.NORMAL, heteronym=True) for reading in one}
+        units.append(frozenset(readings | _ALSO.get(sign, frozenset())))
+    return units
 
 
-def english_words(text: str, count: Callable[[int], str]) -> list[str]:
+def english_words(text: str, count: Callable[[int], str]) -> list[Unit]:
     """Lower-case words, homophones alike; digits as `count` says them."""
-    ranges = re.sub(r"(?<=\d)-(?=\d)", " to ", text)
-    spelled = re.sub(r"\d+", lambda digits: f" {count(int(digits[0]))} ", ranges)
+    spelled = re.sub(r"\d+", lambda digits: f" {count(int(digits[0]))} ", text)
     words = re.sub(r"[^a-z' ]", " ", spelled.lower().replace("-", " ")).split()
-    return [_HOMOPHONES.get(word, word) for word in words]
+    return [frozenset({_HOMOPHONES.get(word, word)}) for word in words]
 
 
 def _ways(language: str) -> list[Callable[[int], str]]:
@@ -82,11 +87,13 @@ def _ways(language: str) -> list[Callable[[int], str]]:
 
 
 def judge(phrase: Phrase, folder: str, heard: str) -> Heard:
-    """Count the wrong units in the reading of the digits that fits best."""
-    units = syllables if phrase.spoken_in == "zh" else english_words
+    """Count the wrong units in the reading of digits, and of the dashes between them, that fits best."""
+    units, to = (syllables, "到") if phrase.spoken_in == "zh" else (english_words, " to ")
     ways = _ways(phrase.spoken_in)
     said = units(phrase.said, ways[0])
-    return Heard(phrase, folder, heard, min(distance(said, units(heard, way)) for way in ways), len(said))
+    written = [re.sub(r"(?<=\d)[-–](?=\d)", dash, heard) for dash in (to, " ")]
+    wrong = min(distance(said, units(one, way)) for one in written for way in ways)
+    return Heard(phrase, folder, heard, wrong, len(said))
 
 
 class Listener:

@@ -62,10 +62,15 @@ export interface Figures {
 }
 
 /** How far a role has stepped under load. */
-export interface Overload {
-  role: string
+export interface Overload extends Words {
+  id: string
   level: 'normal' | 'backup' | 'callback' | 'message'
-  since: number
+  since: number | null
+  waiting: number
+  on_duty: number
+  free: number
+  /** Minutes from and to (null: and more) that a caller who comes now will wait; null without a recent sample. */
+  estimate: [number, number | null] | null
 }
 
 /** Something a supervisor should know and see to, such as holidays that are not known yet. */

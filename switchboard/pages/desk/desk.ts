@@ -30,6 +30,11 @@ export interface Notice {
 
 export type Desk = ReturnType<typeof useDesk>
 
+function recalledKind(): PhoneKind {
+  const kind = recall('phone')
+  return kind === 'sip' || kind === 'trunk' ? kind : 'browser'
+}
+
 export function useDesk() {
   const clock = new ServerClock()
   const now = useNow(clock)
@@ -37,7 +42,7 @@ export function useDesk() {
   const network = ref<LinkState>('connecting')
   const closeCode = ref<number | null>(null)
   const notice = ref<Notice | null>(null)
-  const kind = ref<PhoneKind>(recall('phone') === 'sip' ? 'sip' : 'browser')
+  const kind = ref<PhoneKind>(recalledKind())
   const accepting = ref<number | null>(null)
   const blocked = ref(false)
   const settingUp = ref(false)

@@ -20,7 +20,8 @@ export interface Card {
   /** Of a call-back the switchboard calls the caller once the volunteer has accepted. */
   medium?: Medium
   caller: string
-  region: string | null
+  /** Where the number is at home; null: not known. */
+  region: Words | null
   matter: Matter | null
   language: string | null
   waiting_since: number
@@ -108,4 +109,5 @@ export type DeskFrame =
   | { type: 'done'; re: string }
   | ({ type: 'error'; re: string; code: string } & Words)
 
-export type PhoneKind = 'browser' | 'sip'
+/** `trunk`: the volunteer's own telephone, called through the trunk. */
+export type PhoneKind = 'browser' | 'sip' | 'trunk'

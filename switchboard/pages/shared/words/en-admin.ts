@@ -111,7 +111,7 @@ export const enAdmin: typeof zhAdmin = {
     known: 'Holidays are known until {date}.',
     weekdays: ['M', 'T', 'W', 'T', 'F', 'S', 'S'],
     month: '{n}',
-    counts: '{working} working days and {off} days off in the year, {makeUp} of them make-up working days',
+    counts: '{working} working days in the year ({makeUp} of them make-up days), {off} days off',
   },
   prompts: {
     search: 'Find',

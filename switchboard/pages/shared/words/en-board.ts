@@ -110,6 +110,8 @@ export const enBoard: typeof zhBoard = {
   },
   survey: { '1': 'Satisfied', '2': 'Fairly satisfied', '3': 'Dissatisfied', none: 'Not rated' },
   later: {
+    minutes: 'expected wait {low} to {high} min',
+    minutesMore: 'expected wait over {low} min',
     title: 'Messages and call-backs',
     overload: 'Load',
     none: 'No open messages or call-backs.',

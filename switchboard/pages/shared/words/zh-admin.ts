@@ -109,7 +109,7 @@ export const zhAdmin = {
     known: '放假安排已录入至 {date}。',
     weekdays: ['一', '二', '三', '四', '五', '六', '日'],
     month: '{n} 月',
-    counts: '全年上班 {working} 天，放假及周末 {off} 天，其中调休上班 {makeUp} 天',
+    counts: '全年上班 {working} 天（其中调休上班 {makeUp} 天），放假及周末 {off} 天',
   },
   prompts: {
     search: '查找',

@@ -108,6 +108,8 @@ export const zhBoard = {
   },
   survey: { '1': '满意', '2': '基本满意', '3': '不满意', none: '未评价' },
   later: {
+    minutes: '预计等候 {low}–{high} 分钟',
+    minutesMore: '预计等候 {low} 分钟以上',
     title: '留言与回电',
     overload: '过载等级',
     none: '没有待办的留言与回电。',
