@@ -7,6 +7,7 @@ very same way.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,9 +18,11 @@ from ivr.voice import Voice
 MOST_ROUNDS = 12
 """Whatever is pressed, after so many questions a person answers."""
 MOST_REPEATS = 5
+CODE_FIRST_MS, CODE_NEXT_MS, CODE_LENGTH = 1_500, 3_000, 6
+"""How long after # the first digit of a code may take, each further one, and how many there are."""
 
 How = Literal["key", "zero", "nothing", "wrong_keys"]
-Wish = Literal["person", "message", "information", "transfer"]
+Wish = Literal["person", "message", "information", "transfer", "code"]
 Closed = Callable[[str], Sequence[str]]
 """The prompts, in a language, that say that nobody answers now and when somebody will."""
 
@@ -28,8 +31,9 @@ Closed = Callable[[str], Sequence[str]]
 class Intake:
     """What the caller told the machine. ``how`` says which way the matter was found.
 
-    ``what`` names the information or the transfer that is wished for; ``matter`` is then what a person is asked for
-    afterwards. ``priority`` is a reason of the routing policy; ``consent`` False: nothing may be recorded.
+    ``what`` names the information or the transfer that is wished for, or is the code keyed in after ``#``; ``matter``
+    is then what a person is asked for afterwards. ``priority`` is a reason of the routing policy; ``consent`` False:
+    nothing may be recorded.
     """
 
     language: str
@@ -88,6 +92,8 @@ class _Asking:
         self._wrong = 0
         self._rounds = 0
         self._how: How = "key"
+        self._code = ""
+        self._held: deque[str] = deque()
 
     async def ask(self) -> Intake:
         hotline, voice = self._hotline, self._voice
@@ -101,6 +107,8 @@ class _Asking:
             key = await self._choice(self._first_menu(offered), self._first_keys())
             if key is None or key == "0":
                 return await self._person(hotline.default_matter, key)
+            if key == "#":
+                return self._told(hotline.default_matter, "key", "code", self._code)
             if key == "*":
                 offered = True
             elif key in languages:
@@ -155,8 +163,11 @@ class _Asking:
         asked = prompts
         while self._rounds < MOST_ROUNDS:
             self._rounds += 1
-            key = await self._voice.ask(asked, first_key_ms=self._hotline.first_key_ms)
+            key = await self._held_key(asked) if self._held else None
+            key = key or await self._voice.ask(asked, first_key_ms=self._hotline.first_key_ms)
             self._pressed += key or ""
+            if key == "#" and await self._keyed_code():
+                return key
             if key is None:
                 self._how = "nothing"
                 return None
@@ -173,6 +184,29 @@ class _Asking:
                 asked = ["wrong_key", *prompts]
         self._how = "wrong_keys"
         return None
+
+    async def _held_key(self, asked: Sequence[str]) -> str:
+        """A key that followed ``#`` and belongs to no code; the menu is not said for it, that ``#`` was wrong is."""
+        if asked[:1] == ["wrong_key"]:
+            await self._voice.say(["wrong_key"])
+        return self._held.popleft()
+
+    async def _keyed_code(self) -> bool:
+        """Whether a code follows the ``#``: somebody dials back in. Keys that are none count as if pressed after it."""
+        self._code = ""
+        wait_ms = CODE_FIRST_MS
+        while len(self._code) < CODE_LENGTH:
+            key = await self._voice.ask([], first_key_ms=wait_ms)
+            if key is None:
+                break
+            self._code += key
+            if not key.isdigit() or self._code == "0":  # no code begins so: # refuses, 0 is a person
+                break
+            wait_ms = CODE_NEXT_MS
+        if len(self._code) == CODE_LENGTH and self._code.isdigit():
+            return True
+        self._held.extend(self._code)
+        return False
 
     def _refusing_key(self) -> str | None:
         return self._hotline.consent.key if self._hotline.record != "none" else None

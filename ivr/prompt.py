@@ -53,7 +53,8 @@ async def key_within(call: Call, ms: int) -> str | None:
 
 async def ask(call: Call, prompts: Sequence[str], *, first_key_ms: int) -> str | None:
     """Speak (a key interrupts), then wait for one key. None: nothing was pressed in time."""
-    return await say_until_key(call, prompts) or await key_within(call, first_key_ms)
+    key = await say_until_key(call, prompts) if prompts else None
+    return key or await key_within(call, first_key_ms)
 
 
 class Telephone:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 
 from ivr.call import Call
-from ivr.code import read_code
+from ivr.intake import CODE_LENGTH
 from ivr.prompt import say
 from switchboard.contacts.contact import Contact
 from switchboard.times import steady_ms
@@ -40,14 +40,13 @@ class WrongCodes:
         self._all.append(steady_ms())
 
 
-async def ask_code(call: Call, contact: Contact) -> bool:
-    """Ask for a code. True when it belongs to an open contact: this call is linked to it, ahead of the others, and
-    needs no menu. A wrong one is answered kindly, and the menu goes on."""
+async def take_code(call: Call, contact: Contact, code: str) -> bool:
+    """The caller keyed in a code. True when it belongs to an open contact: this call is linked to it, ahead of the
+    others, and needs no menu. A wrong one is answered kindly, and the menu goes on."""
     house = contact.house
-    code = await read_code(call)
     caller = contact.caller or "withheld"
     found = None
-    if code is not None and not house.wrong_codes.too_many(caller):
+    if len(code) == CODE_LENGTH and not house.wrong_codes.too_many(caller):
         found = await house.records.open_by_code(code)
         if found is None:
             house.wrong_codes.count(caller)

@@ -99,6 +99,8 @@ class Contact:
     declined: dict[str, int] = field(default_factory=dict)
     """Volunteers who gave this message back, and when."""
     requeued: bool = False
+    otherwise: str | None = None
+    """How the call ends when the caller hangs up without leaving a message."""
     booking: asyncio.Task[Contact] | None = None
     keeping: asyncio.Task[Contact] | None = None
     """The message that is being kept just now."""
@@ -343,6 +345,8 @@ class Contact:
             self.end("transferred", "caller", hangup_cause)
         elif self.stage in ("waiting", "ringing") or (self.stage == "message" and self.queued_ms):
             self.end("abandoned_waiting", "caller", hangup_cause)
+        elif self.otherwise:
+            self.end(self.otherwise, "system", hangup_cause)
         elif self.information:
             self.end("information", "caller", hangup_cause)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -17,12 +17,14 @@ from ivr.intake import Closed, Intake, announce, intake, tell
 from ivr.prompt import Telephone
 from ivr.prompts.catalogue import PromptSet
 from switchboard.calendar import Calendar
+from switchboard.contacts.code import take_code
 from switchboard.contacts.contact import Contact
 from switchboard.errors import RecordsAway
 from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
 
+MOST_CODES = 3
 KNOWN_S = 1.0
 """A database that is slow costs a caller the priority, never a second more."""
 
@@ -71,7 +73,14 @@ async def ask(call: Call, contact: Contact, hotline: Hotline) -> Intake:
     try:
         await announce(voice, hotline)
         closed = door(contact, hotline).words_before_menu()
-        return await intake(voice, hotline, known=await known, closed=closed)
+        taken = await intake(voice, hotline, known=await known, closed=closed)
+        for _ in range(MOST_CODES):
+            if taken.wish != "code":
+                break
+            if await take_code(call, contact, taken.what or ""):
+                return replace(taken, language=contact.language, matter=contact.matter or taken.matter)
+            taken = await intake(voice, hotline, known=await known, closed=closed)
+        return taken if taken.wish != "code" else replace(taken, wish="person")
     finally:
         known.cancel()
 

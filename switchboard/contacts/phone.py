@@ -60,6 +60,9 @@ async def handle_call(call: Call, contact: Contact) -> None:
             return
         contact.enter("intake")
         taken = await front.ask(call, contact, hotline)
+        if taken.wish == "code":
+            await serve(call, contact, hotline)
+            return
         contact.understood(taken)
         if (
             taken.wish == "information"
@@ -81,6 +84,7 @@ async def reach_somebody(call: Call, contact: Contact, hotline: Hotline, *, mess
         await serve(call, contact, hotline)
         return
     closed = [] if message else door.words_for(matter, call.language)
+    contact.otherwise = "closed"
     if not await leave_message(call, contact, "wish" if message else "closed", intro=closed):
         contact.end("closed", "system")
         await say(call, ["goodbye"])
@@ -121,9 +125,11 @@ async def serve(call: Call, contact: Contact, hotline: Hotline, *, resumed: bool
         leg = leg or await wait_for_volunteer(call, contact, held)
         if leg is None:
             return
-        ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
+        try:
+            ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
+        finally:
+            contact.house.tasks.served_by(contact)
     contact.end("completed", ended_by)
-    await contact.house.tasks.served_by(contact)
     await ask_survey(call, contact, hotline)
 
 

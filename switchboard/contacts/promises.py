@@ -6,7 +6,7 @@ import datetime as dt
 import secrets
 from typing import TYPE_CHECKING
 
-from ivr.code import LENGTH
+from ivr.intake import CODE_LENGTH
 from switchboard.contacts.contact import Contact
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ def call_of(promise: str) -> str:
 async def new_code(house: House) -> str:
     """A code that no open contact has; nobody can guess it from another."""
     while True:
-        code = f"{secrets.randbelow(10**LENGTH):0{LENGTH}d}"
+        first = 10 ** (CODE_LENGTH - 1)  # none begins with 0, which is a person in every menu
+        code = str(first + secrets.randbelow(9 * first))
         if await house.records.open_by_code(code) is None:
             return code
 

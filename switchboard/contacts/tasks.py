@@ -85,10 +85,10 @@ class Tasks:
             self.begin(contact)
         log.info("promises found again", count=len(records), restarted=found.restarted)
 
-    async def served_by(self, call: Contact) -> None:
+    def served_by(self, call: Contact) -> None:
         """A caller who dialled back in has talked: what was promised is done."""
         contact = self._contacts.get(call.origin or "")
-        if contact is None:
+        if contact is None or not call.talked or self._house.stopping:
             return
         contact.note("linked", to=call.id)
         contact.served.set()
