@@ -83,10 +83,9 @@ async def reach_somebody(call: Call, contact: Contact, hotline: Hotline, *, mess
     if door.opening(matter).open and not message:
         await serve(call, contact, hotline)
         return
+    closed = [] if message else door.words_for(matter, call.language)
     contact.otherwise = None if message else "closed"
-    if not message:
-        await say(call, door.words_for(matter, call.language))
-    if not await leave_message(call, contact, "wish" if message else "closed"):
+    if not await leave_message(call, contact, "wish" if message else "closed", intro=closed):
         contact.end(contact.otherwise or "no_agent", "system")
         await say(call, ["goodbye"])
 
