@@ -9,7 +9,7 @@ import pytest
 from routing.estimate import LEAST_SAMPLE
 from routing.policy_file import DEFAULT_FILE
 from switchboard.app import node
-from switchboard.config import Config
+from switchboard.config import load_config
 from switchboard.house import House
 from switchboard.records.people import AgentRow
 from tests.support.ports import free_port
@@ -32,7 +32,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     policy = tmp_path / "policy.toml"
     policy.write_text(text[:begin] + QUICK + "\n" + text[end:], encoding="utf-8")
     assert tomllib.loads(policy.read_text(encoding="utf-8"))["overload"]["rise_s"] == 0
-    config = Config(
+    config = load_config(
         data_dir=tmp_path / "data",
         asterisk="none",
         http_port=free_port(),
