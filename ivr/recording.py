@@ -28,6 +28,7 @@ from ivr.errors import AriError, IvrError, RecordingFailed
 RATE = 8000
 BLOCK = 1 << 16
 CLOSED_S = 3.0
+LOOK_AGAIN_S = 0.05
 SIDES: dict[str, Direction] = {"caller": "in", "agent": "out"}
 
 
@@ -129,6 +130,17 @@ async def _begin(caller: Channel, snoops: list[Channel], names: list[str]) -> li
     except AriError as error:
         await asyncio.gather(*(snoop.hangup() for snoop in snoops), return_exceptions=True)
         raise RecordingFailed(f"recording did not start: {error.code}") from error
+
+
+async def let_end(ari: Ari, recording_id: str) -> None:
+    """After a beginning that was cut off: hang up what there is of it, until both files are closed (bounded)."""
+    snoops = [Channel(ari, f"snoop-{recording_id}-{side}") for side in SIDES]
+    with suppress(TimeoutError, IvrError):
+        async with asyncio.timeout(CLOSED_S):
+            for snoop in snoops:
+                while await snoop.exists():
+                    await snoop.hangup()
+                    await asyncio.sleep(LOOK_AGAIN_S)
 
 
 async def _close(snoops: list[Channel], running: list[Recording]) -> None:

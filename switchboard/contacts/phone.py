@@ -23,7 +23,7 @@ from ivr.call import Call, Line
 from ivr.errors import AriError, LegFailed, RecordingFailed
 from ivr.hotline import Hotline
 from ivr.prompt import say
-from ivr.recording import Running, fetch_sides, join, recorded
+from ivr.recording import Running, fetch_sides, join, let_end, recorded
 from routing.model import KnownEntry
 from switchboard.agents.desk import Desk
 from switchboard.contacts import front
@@ -387,6 +387,9 @@ async def _recorded(call: Call, contact: Contact, bridge: Bridge, *, adopt: bool
         )
     except RecordingFailed as failed:
         log.error("no recording", contact=contact.id, error=failed.code)
+    except asyncio.CancelledError:  # hung up in the moment in which it began
+        contact.house.background(_keep_beginning(contact, recording))
+        raise
     made, contact.bridge = contact.recording, bridge
     try:
         yield
@@ -402,6 +405,12 @@ async def _recorded(call: Call, contact: Contact, bridge: Bridge, *, adopt: bool
 def _note_gap(contact: Contact, recording: str) -> None:
     lost = max(0, now_ms() - (contact.talking_ms or now_ms()))
     contact.note("recording", id=recording, file="", ms=lost, gaps=[[0, lost]])
+
+
+async def _keep_beginning(contact: Contact, recording: str) -> None:
+    """Of a talk that ended while its recording began, what there is."""
+    await let_end(contact.house.require_ari(), recording)
+    await keep_recording(contact, recording, Running([], 0))
 
 
 async def keep_recording(contact: Contact, recording: str, made: Running) -> None:

@@ -9,6 +9,10 @@ from typing import Self
 from tests.support.switchboard import Switchboard, eventually
 
 
+TASKS_OF_A_PROMISE = 3
+"""An open message or call-back lives on: its own task, and two that wait for what comes first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leftovers:
     """`left = await Leftovers.before(switchboard)` … calls … `await left.none_remain(switchboard)`."""
@@ -27,7 +31,9 @@ class Leftovers:
         async def quiet() -> bool:
             seen["channels"] = [channel["name"] for channel in await switchboard.ari("channels")]
             seen["sounds"] = spooled(switchboard.data_dir)
-            seen["tasks"] = max(0.0, await task_count(switchboard) - self.tasks)
+            promised = sum(record.ended_ms is None for record in await switchboard.contacts())
+            spare = self.tasks + TASKS_OF_A_PROMISE * promised
+            seen["tasks"] = max(0.0, await task_count(switchboard) - spare)
             return not any(seen.values())
 
         try:
