@@ -177,6 +177,15 @@ export function useDesk() {
     },
     toggleMute: () => phone.view.session === 'active' && phone.setMuted(!phone.view.muted),
     toggleHold: () => phone.view.session === 'active' && phone.setHeld(!phone.view.held),
+    pauseRecording: (paused: boolean) =>
+      model.contact
+        ? command(paused ? 'pause_recording' : 'resume_recording', { contact: model.contact.id })
+        : Promise.resolve(false),
+    /** With `stay` all three talk; without it the volunteer's leg ends as soon as the hotline answers. */
+    handOver: (to: string, stay: boolean) =>
+      model.contact
+        ? command('hand_over', { contact: model.contact.id, to, three_way: stay })
+        : Promise.resolve(false),
     extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),
     wrapUp: (fields: { contact: string; matter: string; disposition: string; note: string; then: 'ready' | 'pause' }) =>
       command('wrap_up', fields),
