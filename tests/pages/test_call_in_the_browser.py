@@ -7,63 +7,22 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, expect
 
 from switchboard.records.fold import ContactRecord
 from tests.pages.conftest import VOICE_HZ
+from tests.support.browser import active, at, hears, ready, sign_in
 from tests.support.phones import Caller
 from tests.support.prompts import FAREWELL, MENU, SURVEY
-from tests.support.switchboard import PASSWORD, SUPERVISOR, Switchboard, eventually
+from tests.support.switchboard import SUPERVISOR, Switchboard, eventually
 
 CALLER_HZ = 600
-HEARD = 0.02
-"""Amplitude of a tone in the browser, full scale 1: a tone sent at -12 dBFS arrives at about 0.25."""
 
 
 @pytest.fixture
 async def switchboard() -> AsyncIterator[Switchboard]:
     async with Switchboard(volunteers=1, env={"WRAP_UP_MS": "60000"}) as running:
         yield running
-
-
-async def sign_in(browser: Browser, switchboard: Switchboard, name: str, path: str) -> Page:
-    context = await browser.new_context(
-        base_url=f"http://localhost:{switchboard.http_port}", locale="zh-CN", bypass_csp=False
-    )
-    await context.grant_permissions(["microphone", "notifications"])
-    page = await context.new_page()
-    await page.goto("/sign-in")
-    await at(page, "name").fill(name)
-    await at(page, "password").fill(PASSWORD)
-    await at(page, "submit").click()
-    await page.wait_for_url(f"**{path}")
-    return page
-
-
-def at(page: Page, name: str) -> Locator:
-    return page.locator(f'[data-test="{name}"]')
-
-
-async def ready(desk: Page) -> None:
-    await at(desk, "set-up-ready").click()
-    await expect(at(desk, "state")).to_have_attribute("data-state", "available")
-    await eventually(lambda: _registered(desk), 10, "the softphone is registered")
-
-
-async def probe(desk: Page, what: str) -> object:
-    return await desk.evaluate(f"window.__desk.{what}")
-
-
-async def _registered(desk: Page) -> bool:
-    return bool(await probe(desk, "registered"))
-
-
-async def hears(desk: Page, hertz: int, seconds: float = 5.0) -> None:
-    async def loud() -> bool:
-        heard = await desk.evaluate(f"window.__desk.tone({hertz})")
-        return heard > HEARD
-
-    await eventually(loud, seconds, f"{hertz} Hz in the browser")
 
 
 async def only_record(switchboard: Switchboard) -> ContactRecord:
@@ -89,7 +48,7 @@ async def test_a_caller_reaches_a_volunteer_in_the_browser_and_the_board_shows_i
         await expect(at(desk, "incoming")).to_be_visible()
         await expect(at(desk, "matter")).to_contain_text("劳动")
         await at(desk, "accept").click()
-        await eventually(lambda: _active(desk), 10, "the softphone has answered")
+        await eventually(lambda: active(desk), 10, "the softphone has answered")
         caller.rtp.play_tone(CALLER_HZ)
         await asyncio.gather(hears(desk, CALLER_HZ), caller.rtp.wait_tone(VOICE_HZ, 0.2, 10))
         await expect(at(board, "stage-talking")).to_contain_text("138 **** 8000")
@@ -119,10 +78,6 @@ async def test_a_caller_reaches_a_volunteer_in_the_browser_and_the_board_shows_i
     assert (record.connected_ms or 0) <= (record.disconnected_ms or 0) <= (record.ended_ms or 0)
 
 
-async def _active(desk: Page) -> bool:
-    return await probe(desk, "session") == "active"
-
-
 async def test_a_desk_reloaded_in_mid_call_comes_back_to_the_same_call(
     switchboard: Switchboard, chromium: Browser
 ) -> None:
@@ -134,10 +89,10 @@ async def test_a_desk_reloaded_in_mid_call_comes_back_to_the_same_call(
         await caller.rtp.press("2")
         await at(desk, "accept").click()
         caller.rtp.play_tone(CALLER_HZ)
-        await hears(desk, CALLER_HZ, 10)
+        await hears(desk, CALLER_HZ)
 
         await desk.reload()
-        await hears(desk, CALLER_HZ, 10)
+        await hears(desk, CALLER_HZ)
         await caller.rtp.wait_tone(VOICE_HZ, 0.2, 10)
 
         await at(desk, "hang-up").click()
