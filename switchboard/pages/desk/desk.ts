@@ -246,6 +246,8 @@ export function useDesk() {
   function dropLeftOver(): void {
     if (!legWanted.value && !offline.value) phone.hangUp()
   }
+  // What was said about the talk would lie over the form that follows it.
+  watch(stage, (to) => to === 'wrap_up' && (notice.value = null))
   watch(
     () => [model.reservation?.id ?? null, network.value === 'open'] as const,
     async ([id, open], before) => {

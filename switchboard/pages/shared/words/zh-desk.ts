@@ -175,7 +175,6 @@ export const zhDesk = {
     leave: '接通后我退出',
     stayTo: '三方通话：{name}',
     leaveTo: '接通后我退出：{name}',
-    close: '收起',
     ringing: '正在呼叫 {name}…',
     ringingStay: '您和来电者可以继续说话，请等对方接听后再挂断。',
     ringingLeave: '您和来电者可以继续说话。对方一接听，您会自动退出。',
