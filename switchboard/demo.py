@@ -42,6 +42,7 @@ class DemoVolunteer:
     languages: tuple[str, ...]
     skills: dict[str, int]
     simulated: bool
+    backup: bool = False
 
 
 LAWYER = {"law_inquiry": 3, "debt": 3, "contract": 3, "consumer": 2}
@@ -64,6 +65,10 @@ VOLUNTEERS = (
     DemoVolunteer("v104", "吴晓燕", "notary", ("zh",), {"notarization": 4}, True),
     DemoVolunteer("v105", "郑大勇", "mediator", ("zh",), {"mediation": 5}, True),
     DemoVolunteer("v106", "冯雪", "legal_aid_worker", ("zh",), {"legal_aid": 4}, True),
+    DemoVolunteer("v107", "褚明", "appraiser", ("zh",), {"judicial_appraisal": 4}, True),
+    DemoVolunteer("v108", "卫国华", "rectification_worker", ("zh",), {"rectification_prison": 4}, True),
+    DemoVolunteer("v109", "蒋秀兰", "supervisor", ("zh",), {"service_complaint": 4}, True),
+    DemoVolunteer("v110", "沈涛", "lawyer", ("zh", "en"), LAWYER | {"labour": 3}, True, backup=True),
 )
 SUPERVISOR = "s001"
 ADMINISTRATOR = "a001"
@@ -81,6 +86,7 @@ async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
                 role=volunteer.role,
                 languages=volunteer.languages,
                 skills=volunteer.skills,
+                backup=volunteer.backup,
                 demo=True,
             )
         )
@@ -121,7 +127,8 @@ class SimulatedVolunteer:
         self._desk.send = self._hear
         if self._desk.contact:  # found again after a restart
             self._hear({"type": "contact", "contact": self._desk.contact})
-        await self._do("ready")
+        if not self._volunteer.backup:  # they are called in when many wait
+            await self._do("ready")
 
     def _hear(self, frame: dict[str, Any]) -> None:
         match frame:

@@ -255,7 +255,8 @@ async def _talk_to(call: Call, contact: Contact, hotline: Hotline, prompt: str, 
         async with AsyncExitStack() as legs:
             try:
                 leg = await ring_volunteer(contact, legs)
-            except LegFailed:
+            except LegFailed:  # a phone that cannot be rung must not let this citizen be called again and again
+                await house.engine.pause(live_seat(contact.agent or ""), "no_answer")
                 await say(call, ["answer_volunteer_gone"])
                 return "given_up"
             ended_by = await _talk(call, contact, hotline, leg, legs)

@@ -17,7 +17,8 @@ from tests.support.leftovers import Leftovers
 from tests.support.sipp import Sipp, SippResult
 from tests.support.switchboard import Switchboard, eventually
 
-SECONDS = float(os.environ.get("FIFTY_CALLS_S", "40"))
+LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
+SECONDS = float(os.environ.get("FIFTY_CALLS_S", "120" if LONG else "40"))
 AT_ONCE = 50
 RATE = 8.0
 VOLUNTEERS = 20

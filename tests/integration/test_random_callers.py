@@ -14,7 +14,8 @@ from tests.support.leftovers import Leftovers
 from tests.support.sipp import Sipp
 from tests.support.switchboard import Switchboard
 
-CALLS = int(os.environ.get("RANDOM_CALLS", "120"))
+LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
+CALLS = int(os.environ.get("RANDOM_CALLS", "1000" if LONG else "120"))
 SEED = int(os.environ.get("RANDOM_SEED", "12348"))
 AT_ONCE = 40
 RATE = 6.0

@@ -19,7 +19,8 @@ from routing.twin import Twin
 from tests.routing.naive import Desk, Specification, Waiting
 
 STEPS_PER_HISTORY = 150
-OPERATIONS = int(os.environ.get("ROUTING_OPERATIONS", "2000"))
+LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
+OPERATIONS = int(os.environ.get("ROUTING_OPERATIONS", "100000" if LONG else "2000"))
 """How many operations one property test does; 100000 is the long form."""
 
 HISTORIES = settings(

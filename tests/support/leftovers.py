@@ -22,12 +22,18 @@ class Leftovers:
     async def none_remain(self, switchboard: Switchboard, timeout: float = 30.0) -> None:
         """Asterisk, Redis, the spool and the process itself are as they were before the first call."""
 
-        async def quiet() -> bool:
-            if await switchboard.ari("channels") or spooled(switchboard.data_dir):
-                return False
-            return await task_count(switchboard) <= self.tasks
+        seen: dict[str, object] = {}
 
-        await eventually(quiet, timeout, "no channels, no spooled sound, no more tasks than before")
+        async def quiet() -> bool:
+            seen["channels"] = [channel["name"] for channel in await switchboard.ari("channels")]
+            seen["sounds"] = spooled(switchboard.data_dir)
+            seen["tasks"] = max(0.0, await task_count(switchboard) - self.tasks)
+            return not any(seen.values())
+
+        try:
+            await eventually(quiet, timeout, "nothing left over")
+        except TimeoutError:
+            raise TimeoutError(f"left over after {timeout} s: {seen}") from None
         bridges = await switchboard.ari("bridges")
         assert [bridge["id"] for bridge in bridges if bridge["bridge_type"] != "holding"] == []
         assert [bridge["id"] for bridge in bridges if bridge["channels"]] == []
