@@ -4,10 +4,10 @@ import { dayAndTime, isToday } from '@/shared/days'
 import { FakeSocket } from '@/shared/fake-socket'
 
 import { goertzel } from './earpiece'
-import type { Card, DeskFrame, Message, Welcome } from './frames'
+import type { Card, Contact, DeskFrame, HandOverState, Message, Welcome } from './frames'
 import { actionFor, defaultKeys, isUsable, loadKeys, saveKeys } from './keys'
 import { CommandError, DeskLink } from './link'
-import { applyFrame, byDue, emptyModel, isBusy } from './model'
+import { applyFrame, byDue, canHandOver, emptyModel, isBusy, recordingState } from './model'
 import { opusFirst } from './phone'
 
 const card: Card = {
@@ -37,14 +37,18 @@ const welcome = (more: Partial<Welcome> = {}): Welcome => ({
   ...more,
 })
 const reservation = { id: 7, contact: 'c-1', expires: 15_000, card }
-const contact = {
+const contact: Contact = {
   id: 'c-1',
-  stage: 'talking' as const,
+  stage: 'talking',
   card,
   since: 0,
   talking_since: 0,
   wrap_up_until: null,
   recording: true,
+  recording_paused: false,
+  consent: true,
+  transfers: [{ id: '12345', zh: '12345政务服务热线', en: '12345 government hotline' }],
+  hand_over: null,
 }
 
 describe('the desk model', () => {
@@ -86,6 +90,30 @@ describe('the desk model', () => {
   it('is busy while reserved, in contact or in wrap-up', () => {
     expect(isBusy(after(welcome(), reserved))).toBe(true)
     expect(isBusy(after(welcome()))).toBe(false)
+  })
+})
+
+describe('the talk in hand', () => {
+  it('tells a pause of the recording from a talk that is not recorded', () => {
+    expect(recordingState(contact)).toBe('on')
+    expect(recordingState({ ...contact, recording: false, recording_paused: true })).toBe('paused')
+    expect(recordingState({ ...contact, recording: false })).toBe('off')
+    expect(recordingState({ ...contact, recording: false, consent: false })).toBe('refused')
+  })
+
+  it('may be handed over to one hotline at a time, and only while both talk', () => {
+    const after = (state: HandOverState): Contact => ({ ...contact, hand_over: { to: '12345', zh: '', en: '', state } })
+    expect(canHandOver(contact)).toBe(true)
+    expect(canHandOver({ ...contact, stage: 'connecting' })).toBe(false)
+    expect(canHandOver({ ...contact, transfers: [] })).toBe(false)
+    expect((['ringing', 'joined', 'failed', 'left'] as const).filter((state) => canHandOver(after(state)))).toEqual(['failed', 'left'])
+  })
+
+  it('shows what becomes of the other hotline as each frame tells it', () => {
+    const model = emptyModel()
+    applyFrame(model, welcome({ contact }))
+    applyFrame(model, { type: 'contact', contact: { ...contact, hand_over: { to: '12345', zh: '', en: '', state: 'ringing' } } })
+    expect(model.contact?.hand_over?.state).toBe('ringing')
   })
 })
 

@@ -177,6 +177,15 @@ export function useDesk() {
     },
     toggleMute: () => phone.view.session === 'active' && phone.setMuted(!phone.view.muted),
     toggleHold: () => phone.view.session === 'active' && phone.setHeld(!phone.view.held),
+    pauseRecording: (paused: boolean) =>
+      model.contact
+        ? command(paused ? 'pause_recording' : 'resume_recording', { contact: model.contact.id })
+        : Promise.resolve(false),
+    /** With `stay` all three talk; without it the volunteer's leg ends as soon as the hotline answers. */
+    handOver: (to: string, stay: boolean) =>
+      model.contact
+        ? command('hand_over', { contact: model.contact.id, to, three_way: stay })
+        : Promise.resolve(false),
     extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),
     wrapUp: (fields: { contact: string; matter: string; disposition: string; note: string; then: 'ready' | 'pause' }) =>
       command('wrap_up', fields),
@@ -237,6 +246,8 @@ export function useDesk() {
   function dropLeftOver(): void {
     if (!legWanted.value && !offline.value) phone.hangUp()
   }
+  // What was said about the talk would lie over the form that follows it.
+  watch(stage, (to) => to === 'wrap_up' && (notice.value = null))
   watch(
     () => [model.reservation?.id ?? null, network.value === 'open'] as const,
     async ([id, open], before) => {

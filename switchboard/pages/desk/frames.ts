@@ -47,7 +47,21 @@ export interface Contact {
   talking_since: number | null
   wrap_up_until: number | null
   recording: boolean
+  /** Silence is written in place of what is said. */
+  recording_paused: boolean
+  /** False: the caller refused to be recorded. */
+  consent: boolean
+  /** The hotlines that may be added to the talk. */
+  transfers: Hotline[]
+  /** The hotline that was added last, and what became of it. */
+  hand_over: (Words & { to: string; state: HandOverState }) | null
 }
+
+export interface Hotline extends Words {
+  id: string
+}
+
+export type HandOverState = 'ringing' | 'joined' | 'failed' | 'left'
 
 export interface PhoneAccount {
   uri: string

@@ -55,6 +55,21 @@ export function byDue(messages: readonly Message[], now: number): (Message & { l
     .sort((a, b) => (a.due ?? Infinity) - (b.due ?? Infinity) || a.arrived - b.arrived || (a.id < b.id ? -1 : 1))
 }
 
+export type RecordingState = 'on' | 'paused' | 'refused' | 'off'
+
+/** What the light beside the call says. */
+export function recordingState(contact: Contact): RecordingState {
+  if (contact.recording_paused) return 'paused'
+  if (contact.recording) return 'on'
+  return contact.consent ? 'off' : 'refused'
+}
+
+/** Whether another hotline may be added now: one at a time, and only while caller and volunteer talk. */
+export function canHandOver(contact: Contact): boolean {
+  const state = contact.hand_over?.state
+  return contact.stage === 'talking' && contact.transfers.length > 0 && state !== 'ringing' && state !== 'joined'
+}
+
 /** Applies one frame to `model`, in place. Frames about something else than what is in hand change nothing. */
 export function applyFrame(model: DeskModel, frame: DeskFrame): void {
   switch (frame.type) {

@@ -1,0 +1,60 @@
+"""The pages as a person at a computer uses them: signing in, pressing what is on the screen, listening."""
+
+from __future__ import annotations
+
+from playwright.async_api import Browser, Locator, Page, expect
+
+from tests.support.switchboard import PASSWORD, Switchboard, eventually
+
+PATIENCE_S = 30.0
+"""For whatever is waited for: a machine with one busy core draws a page slowly."""
+HEARD = 0.02
+"""Amplitude of a tone in the browser, full scale 1: a tone sent at -12 dBFS arrives at about 0.25."""
+
+expect.set_options(timeout=PATIENCE_S * 1000)
+
+
+async def sign_in(browser: Browser, switchboard: Switchboard, name: str, path: str) -> Page:
+    context = await browser.new_context(
+        base_url=f"http://localhost:{switchboard.http_port}", locale="zh-CN", bypass_csp=False
+    )
+    context.set_default_timeout(PATIENCE_S * 1000)
+    await context.grant_permissions(["microphone", "notifications"])
+    page = await context.new_page()
+    await page.goto("/sign-in")
+    await at(page, "name").fill(name)
+    await at(page, "password").fill(PASSWORD)
+    await at(page, "submit").click()
+    await page.wait_for_url(f"**{path}")
+    return page
+
+
+def at(page: Page, name: str) -> Locator:
+    return page.locator(f'[data-test="{name}"]')
+
+
+async def ready(desk: Page) -> None:
+    await at(desk, "set-up-ready").click()
+    await expect(at(desk, "state")).to_have_attribute("data-state", "available")
+    await eventually(lambda: _registered(desk), PATIENCE_S, "the softphone is registered")
+
+
+async def probe(desk: Page, what: str) -> object:
+    return await desk.evaluate(f"window.__desk.{what}")
+
+
+async def _registered(desk: Page) -> bool:
+    return bool(await probe(desk, "registered"))
+
+
+async def active(desk: Page) -> bool:
+    """Whether the softphone is in a call."""
+    return await probe(desk, "session") == "active"
+
+
+async def hears(desk: Page, hertz: int, seconds: float = PATIENCE_S) -> None:
+    async def loud() -> bool:
+        heard = await desk.evaluate(f"window.__desk.tone({hertz})")
+        return heard > HEARD
+
+    await eventually(loud, seconds, f"{hertz} Hz in the browser")
