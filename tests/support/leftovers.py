@@ -8,7 +8,6 @@ from typing import Self
 
 from tests.support.switchboard import Switchboard, eventually
 
-
 TASKS_OF_A_PROMISE = 3
 """An open message or call-back lives on: its own task, and two that wait for what comes first."""
 
