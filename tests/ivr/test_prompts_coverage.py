@@ -55,8 +55,14 @@ class Module:
     def spoken(self) -> Iterator[tuple[str, int]]:
         """Every text that may be said, with its line; what is put into an f-string is a hole."""
         for node in ast.walk(self.tree):
-            if isinstance(node, ast.Call) and (name := _name(node.func)) and SPEAKING.fullmatch(name):
-                for argument in [*node.args, *(one.value for one in node.keywords)]:
+            if isinstance(node, ast.Call) and (name := _name(node.func)):
+                arguments = [*node.args, *(one.value for one in node.keywords)]
+                if not SPEAKING.fullmatch(name):  # a list handed on together with the call is for saying too
+                    with_call = bool(node.args) and _name(node.args[0]) == "call"
+                    lists = [one for one in node.args if isinstance(one, ast.List)]
+                    lists += [one.value for one in node.keywords if one.arg == "intro"]
+                    arguments = lists if with_call else []
+                for argument in arguments:
                     yield from self._texts(argument, set())
 
     def _texts(self, node: ast.expr, seen: set[str]) -> Iterator[tuple[str, int]]:
@@ -104,6 +110,8 @@ def unknown(source: str, keys: frozenset[str]) -> list[str]:
     found = []
     for text, line in Module(source).spoken():
         name = text.rpartition("/")[2]
+        if ":" in text or "." in text:
+            continue  # a sound that was just recorded, or its file: no key has such signs
         if _HOLE in name:
             pattern = ".+".join(map(re.escape, name.split(_HOLE)))
             known = name == _HOLE or any(re.fullmatch(pattern, key) for key in keys)
