@@ -39,7 +39,7 @@ ENV = {
     "MESSAGE_SILENCE_S": "2",
     "MESSAGE_MOST_S": "8",
     "MESSAGE_WARN_S": "2",
-    "ATTEMPT_GAPS_MS": "[1500, 1500]",
+    "ATTEMPT_GAPS_MS": "[3000, 3000]",
     "CALL_FROM_HOUR": "0",
     "CALL_UNTIL_HOUR": "24",
     "PRESS_ONE_MS": "800",
@@ -292,8 +292,8 @@ async def test_a_machine_is_not_reached_and_after_three_calls_it_is_given_up(
             await desk.command("call_message", contact=message.id)
             await home.answered(nth=attempt)  # says nothing, presses nothing
             await home.ended(20, nth=attempt)
-        await desk.until(lambda d: not d.messages, what="an empty list")
-        await desk.wait_state("available")
+            await desk.until(lambda d: not d.messages, what="an empty list")
+            await desk.wait_state("available")
     await switchboard.wait_ended(2)
     record, events = await switchboard.contact(message.id)
     assert (record.end_reason, record.attempts, record.talk_ms) == ("not_reached", 3, None)
