@@ -73,7 +73,11 @@ class Colleague(Party):
 
     def card(self, contact: Contact) -> dict[str, Any]:
         """The card of the contact, and who asks what."""
-        return contact.card() | {"medium": "consult", "from": contact.house.name_of(self.by), "note": self.note}
+        return contact.card() | {
+            "medium": "consult",
+            "from": contact.house.name_of(self.by),
+            "note": self.note,
+        }
 
 
 def new_entry(contact: Contact) -> str:
@@ -170,8 +174,6 @@ async def _unless_withdrawn(colleague: Colleague, work: Any) -> None:
         for one in (task, stop):
             one.cancel()
         await asyncio.gather(task, stop, return_exceptions=True)
-
-
 
 
 def note_colleague(contact: Contact, colleague: Colleague, how: str) -> None:

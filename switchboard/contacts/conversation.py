@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import structlog
 
@@ -36,6 +36,7 @@ from switchboard.contacts.legs import Party, ring_until_back, wants_new_leg
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
+    from switchboard.contacts.found import Found
     from switchboard.contacts.transfers import Guests
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,7 @@ Phase = Literal["talking", "held", "consulting", "three_way"]
 Over = Literal["left", "alone", "passed"]
 """The lead has left; left while somebody was asked who did not come; the contact was passed on."""
 Room = Literal["caller", "side"]
+ROOMS: tuple[Room, ...] = ("caller", "side")
 MUSIC = "default"
 
 
@@ -73,7 +75,10 @@ class Conversation:
         self._moved = asyncio.Event()
         self._passed = False
         self._host: asyncio.Task[None] | None = None
-        self._groups: list[list[str]] = []
+        self._groups: list[list[str]] = [["caller", lead.agent]]
+        if lead.line is not None:
+            self._where[lead.line.channel.id] = "caller"
+        self.recorded = False
 
     # ---- the life of it
 
@@ -84,8 +89,8 @@ class Conversation:
             await self._until_left(lead)
             if self._passed:
                 return "passed"
-            if self.lead is lead and not await self._colleague_stays():
-                return "alone" if self.last and self.last["alone"] else "left"
+            if self.lead is lead and (over := await self._colleague_stays()):
+                return over
 
     async def close(self) -> None:
         """The talk is over, whoever ended it: nobody is asked any more, a colleague who was here is free."""
@@ -106,21 +111,24 @@ class Conversation:
         async with self._turn:
             await self._settle()
 
-    def found(
-        self, where: dict[str, Room], phase: Phase, colleague: Colleague | None, side: Bridge | None
-    ) -> None:
+    def found(self, found: Found) -> None:
         """After a restart: who is in which bridge by now. Music may play or not: it is set anew."""
-        self._where, self.phase = where, phase
-        if side:
-            self._bridges["side"] = side
+        self._where = {channel: cast(Room, room) for channel, room in found.rooms.items()}
+        self._groups = []
+        if found.side:
+            self._bridges["side"] = found.side
+        colleague = found.colleague
+        self.phase = _phase_of(found)
         if colleague:
             self.colleague = colleague
             colleague.state = "here"
-            self._host = asyncio.create_task(self._look_after(colleague), name=f"colleague {self._contact.id}")
+            self._host = asyncio.create_task(
+                self._look_after(colleague), name=f"colleague {self._contact.id}"
+            )
 
     async def _until_left(self, party: Party) -> None:
-        """Until this volunteer has left for good, is somebody else by now, or the contact was passed on. A desk that was
-        reloaded is rung again."""
+        """Until this volunteer has left for good, or the contact was passed on. A desk that was reloaded is rung
+        again."""
         while party in (self.lead, self.colleague) and not self._passed:
             again = await wants_new_leg(self._contact, party, self._moved)
             if self._moved.is_set():
@@ -139,19 +147,21 @@ class Conversation:
             async with self._turn:
                 await self._settle()
 
-    async def _colleague_stays(self) -> bool:
-        """The lead has left: whoever else is here has the caller from now on, also one whose phone still rings."""
-        async with self._turn:
-            await self._settle()
+    async def _colleague_stays(self) -> Over | None:
+        """The lead has left: whoever else is here has the caller from now on (None), also one whose phone still rings;
+        when that one does not come, the caller is alone."""
         colleague = self.colleague
         if colleague is None:
-            return False
+            return "left"
+        async with self._turn:
+            await self._settle()
+        asked = not colleague.settled.is_set()
         await colleague.settled.wait()
         async with self._turn:
             if self.colleague is not colleague or not colleague.up:
-                return False
+                return "alone" if asked else "left"
             await self._promote(colleague, "stayed")
-        return True
+        return None
 
     # ---- orders
 
@@ -189,7 +199,9 @@ class Conversation:
             if not three_way:
                 self.phase = "held"
             note_colleague(self._contact, colleague, "asked")
-            self._host = asyncio.create_task(self._look_after(colleague), name=f"colleague {self._contact.id}")
+            self._host = asyncio.create_task(
+                self._look_after(colleague), name=f"colleague {self._contact.id}"
+            )
             await self._settle()
         return None
 
@@ -257,6 +269,13 @@ class Conversation:
             if party and party.agent == agent:
                 party.ring_again.set()
 
+    @property
+    def not_just_two(self) -> str | None:
+        """Why nobody else can be taken in now: a colleague is here or asked, or the caller is on hold."""
+        if self.colleague:
+            return "colleague_here"
+        return "on_hold" if self.phase == "held" else None
+
     def _busy(self) -> str | None:
         if self._guests.wanted:
             return "third_party_here"
@@ -290,12 +309,10 @@ class Conversation:
 
     async def _without(self, colleague: Colleague, how: str) -> None:
         """Back to caller and lead."""
-        came = colleague.state == "here"
         self.colleague = None
         self.phase = "talking"
-        self.last = {"how": how, "alone": not came, **self._shown(colleague)}
+        self.last = {**self._shown(colleague), "state": how}
         note_colleague(self._contact, colleague, how)
-        self._contact.house.desks.left(self._contact, colleague.agent)
         await asyncio.shield(release(self._contact, colleague))
         await self._settle()
 
@@ -332,11 +349,13 @@ class Conversation:
         wanted = self._wanted()
         await self._move(wanted)
         await self._record()
-        self._tell(wanted)
+        self.tell()
 
     async def _move(self, wanted: dict[Room, list[Party]]) -> None:
         """Out first, so that nobody hears what is not for them; music stops before a voice comes, and begins last."""
-        target = {p.line.channel.id: room for room, parties in wanted.items() for p in parties if p.line}
+        target: dict[str, Room] = {
+            p.line.channel.id: room for room, parties in wanted.items() for p in parties if p.line
+        }
         for channel, room in list(self._where.items()):
             if target.get(channel) != room:
                 await self._bridges[room].remove(channel)
@@ -345,14 +364,14 @@ class Conversation:
             "caller": not wanted["caller"] and not self._guests.wanted,
             "side": len(wanted["side"]) == 1,
         }
-        for room in ("caller", "side"):
+        for room in ROOMS:
             if not alone[room]:
                 await self._play_music(room, False)
         await self._play_tone(target)
         for channel, room in target.items():
             if channel not in self._where and await (await self._room(room)).add(channel):
                 self._where[channel] = room
-        for room in ("caller", "side"):
+        for room in ROOMS:
             if alone[room]:
                 await self._play_music(room, True)
 
@@ -389,7 +408,9 @@ class Conversation:
         else:
             await self._contact.go_on_recording("hold")
 
-    def _tell(self, wanted: dict[Room, list[Party]]) -> None:
+    def tell(self) -> None:
+        """Who hears whom, to the record where it has changed, and to the desks."""
+        wanted = self._wanted()
         caller = ["caller", *(party.agent for party in wanted["caller"]), *self._guests.names]
         groups = [caller, *([[party.agent for party in wanted["side"]]] if wanted["side"] else [])]
         if groups != self._groups:
@@ -399,6 +420,15 @@ class Conversation:
 
     # ---- what the desks show
 
+    @property
+    def agents(self) -> list[str]:
+        """The volunteers in it, one who is only asked included."""
+        return [party.agent for party in (self.lead, self.colleague) if party and party.agent]
+
+    def entry_of(self, agent: str) -> str | None:
+        """What holds this volunteer's seat."""
+        return next((one.entry for one in (self.lead, self.colleague) if one and one.agent == agent), None)
+
     def frame(self, agent: str) -> dict[str, Any]:
         """What is added to this volunteer's ``contact`` (docs/protocol.md)."""
         colleague = self.colleague
@@ -407,14 +437,12 @@ class Conversation:
         if colleague:
             state = {"asked": "asked", "ringing": "ringing", "here": self._phase_word()}[colleague.state]
             shown = {**self._shown(colleague), "state": state, "three_way": colleague.three_way}
-        elif shown:
-            shown = {**shown, "state": shown["how"]}
         return {
             "part": "colleague" if mine else "lead",
             "held": self.phase in ("held", "consulting"),
-            "colleague": None if mine else shown and {k: v for k, v in shown.items() if k not in ("how", "alone")},
+            "colleague": None if mine else shown,
             "lead": self._contact.house.name_of(self.lead.agent) if mine else None,
-            "with": self._phase_word() if mine else None,
+            "with": self._phase_word() if colleague and mine and colleague.state == "here" else None,
         }
 
     def _phase_word(self) -> str:
@@ -427,3 +455,17 @@ class Conversation:
             "matter": house.matter_words(colleague.wanted.matter),
             "since": colleague.since_ms,
         }
+
+
+def _phase_of(found: Found) -> Phase:
+    """Asterisk is right about who hears whom; the record decides while somebody was on the way."""
+    rooms = found.rooms
+    lead = rooms.get(found.lead.line.channel.id) if found.lead.line else None
+    if found.colleague is None:
+        return "held" if lead is None and found.alone else "talking"
+    colleague = rooms.get(found.colleague.line.channel.id) if found.colleague.line else None
+    if colleague == "caller":
+        return "three_way"
+    if lead is None:
+        return "consulting" if found.alone else "talking"
+    return "consulting" if lead == "side" else "talking"

@@ -129,3 +129,8 @@ async def ring_until_back(contact: Contact, party: Party, held: AsyncExitStack) 
                     await asyncio.sleep(RING_AGAIN_S)
     except TimeoutError as error:
         raise LegFailed(0, "the desk did not come back") from error
+
+
+async def finish_seat(contact: Contact, reservation: int) -> None:
+    """The talk is over for this volunteer: the seat goes to wrap-up, whoever ended it. Repeating it does no harm."""
+    await asyncio.shield(contact.house.engine.finish(reservation, wrap_up_ms=contact.house.config.wrap_up_ms))

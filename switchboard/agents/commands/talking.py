@@ -23,6 +23,7 @@ commands = Group(
             "已有另一条热线在通话中或正在接通",
             "Another hotline is in the talk or being rung",
         ),
+        "nobody_rings": ("没有正在呼叫的热线", "No other hotline is being rung"),
         "not_recorded": ("本次通话没有录音", "This talk is not being recorded"),
     }
 )
@@ -53,13 +54,19 @@ def my_contact(desk: Desk, command: OfContact) -> dict[str, Any]:
 
 @commands.on("hang_up", OfContact)
 async def hang_up(desk: Desk, command: OfContact) -> None:
-    await desk.house.hang_up_leg(my_contact(desk, command)["id"])
+    await desk.house.hang_up_leg(my_contact(desk, command)["id"], desk.agent.id)
 
 
 @commands.on("hand_over", HandOver)
 async def hand_over(desk: Desk, command: HandOver) -> None:
     contact = my_contact(desk, command)
     if why := desk.house.hand_over(contact["id"], command.to or "", three_way=command.three_way):
+        raise Refused(why)
+
+
+@commands.on("call_off", OfContact)
+async def call_off(desk: Desk, command: OfContact) -> None:
+    if why := desk.house.call_off(my_contact(desk, command)["id"]):
         raise Refused(why)
 
 
