@@ -54,6 +54,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         await house.overload.learn_roles()
         found = await house.engine.snapshot()
         house.overload.begin(found)
+        await house.overload.resume()
         _run(held, house.dispatch.run(after=found.stream_id), "dispatch")
         _run(held, house.live.run(), "live")
         _run(held, house.keep_qualities(), "ratings")
