@@ -220,6 +220,14 @@ class House:
             return "third_party_here"
         return None
 
+    def call_off(self, contact_id: str) -> str | None:
+        """The volunteer does not want the other hotline any more that still rings. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.handing is None or contact.handing["state"] != "ringing":
+            return "nobody_rings"
+        contact.call_off.set()
+        return None
+
     async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
         """Leave out what is said from now on, or record again; both sides hear it said. Returns why not, or None."""
         contact = self.live.contact(contact_id)

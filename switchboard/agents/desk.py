@@ -51,6 +51,7 @@ WORDS = {
     "too_late": ("时间已过，来电已转给其他志愿者", "Too late: the contact has gone to somebody else"),
     "no_such_hotline": ("不能转接到这个号码", "This call cannot be handed there"),
     "third_party_here": ("已有另一条热线在通话中或正在接通", "Another hotline is in the talk or being rung"),
+    "nobody_rings": ("没有正在呼叫的热线", "No other hotline is being rung"),
     "not_recorded": ("本次通话没有录音", "This talk is not being recorded"),
     "routing_away": (
         "排队系统暂时不可用，请稍候再试",
@@ -107,6 +108,7 @@ class Desk:
         self._queue: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
+        self._talks = 0
         self._extended: set[str] = set()
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
@@ -196,6 +198,7 @@ class Desk:
             self.tell({"type": "messages", "messages": messages})
 
     def _serve(self, contact: Contact) -> None:
+        self._talks, self._wrapped = contact.talks, None
         self.contact = {
             "id": contact.id,
             "stage": "talking" if contact.talking_ms else "connecting",
@@ -244,7 +247,7 @@ class Desk:
                     self.house.records.append(
                         self.contact["id"],
                         "wrapped_up",
-                        key=f"wrapped_up:{self.agent.id}",
+                        key=self._wrap_up_key,
                         agent=self.agent.id,
                     )
                 )
@@ -283,6 +286,7 @@ class Desk:
             "reject": self._reject,
             "hang_up": self._hang_up,
             "hand_over": self._hand_over,
+            "call_off": self._call_off,
             "pause_recording": self._pause_recording,
             "resume_recording": self._resume_recording,
             "wrap_up": self._wrap_up,
@@ -352,6 +356,11 @@ class Desk:
         if why := self.house.hand_over(contact["id"], command.to or "", three_way=command.three_way):
             raise Refused(why)
 
+    async def _call_off(self, command: Command) -> None:
+        contact = self._my_contact(command)
+        if why := self.house.call_off(contact["id"]):
+            raise Refused(why)
+
     async def _pause_recording(self, command: Command) -> None:
         contact = self._my_contact(command)
         if why := await self.house.pause_recording(contact["id"], paused=True):
@@ -379,7 +388,7 @@ class Desk:
             contact,
             "wrapped_up",
             at_ms=now_ms(),
-            key=f"wrapped_up:{self.agent.id}",
+            key=self._wrap_up_key,
             agent=self.agent.id,
             matter=matter,
             disposition=disposition,
@@ -388,6 +397,11 @@ class Desk:
         self._wrapped = contact
         self._contact_gone()
         return stored
+
+    @property
+    def _wrap_up_key(self) -> str:
+        """One wrap-up for each talk of this volunteer with the caller, however often it is sent."""
+        return f"wrapped_up:{self.agent.id}" + (f":{self._talks}" if self._talks else "")
 
     # ---- messages
 

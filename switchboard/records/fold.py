@@ -271,6 +271,7 @@ class _Folding:
         agent = _str(data.get("agent"))
         self._set["agent"] = agent
         self._talkers.add(agent)
+        self._wrapped.discard(agent)  # another talk with the same volunteer has a wrap-up of its own
         if self._talk_from is None:
             self._talk_from = event
         if not self._talked:
