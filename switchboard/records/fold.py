@@ -272,6 +272,7 @@ class _Folding:
         agent = _str(data.get("agent"))
         self._set["agent"] = agent
         self._talkers.add(agent)
+        self._wrapped.discard(agent)  # another talk with the same volunteer has a wrap-up of its own
         if self._talk_from is None:
             self._talk_from = event
             self._pauses.clear()  # each talk has a recording of its own, whose gaps are kept with it
@@ -287,6 +288,7 @@ class _Folding:
             return  # whoever takes it will be connected
         self._set["agent"] = agent = _str(data.get("agent"))
         self._talkers.add(agent)
+        self._wrapped.discard(agent)
         if entry := _str(data.get("entry")):
             self._set["entry"] = entry
 

@@ -186,6 +186,8 @@ export function useDesk() {
       model.contact
         ? command('hand_over', { contact: model.contact.id, to, three_way: stay })
         : Promise.resolve(false),
+    /** Stops the ringing of a hotline that has not answered yet. */
+    callOff: () => (model.contact ? command('call_off', { contact: model.contact.id }) : Promise.resolve(false)),
     extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),
     wrapUp: (fields: { contact: string; matter: string; disposition: string; note: string; then: 'ready' | 'pause' }) =>
       command('wrap_up', fields),
