@@ -169,7 +169,7 @@ class Conversation:
         async with self._turn:
             if self.phase == "held":
                 return None
-            if why := self._busy():
+            if why := self.busy:
                 return why
             self.phase = "held"
             await self._settle()
@@ -186,7 +186,7 @@ class Conversation:
     async def ask(self, by: Party, wanted: Wanted, note: str, *, three_way: bool) -> str | None:
         """Ask a colleague: for a consultation, with the caller on hold from now on, or into the talk."""
         async with self._turn:
-            if why := self._busy():
+            if why := self.busy:
                 return why
             colleague = Colleague(
                 "", 0, new_entry(self._contact), wanted=wanted, by=by.agent, note=note, three_way=three_way
@@ -248,7 +248,7 @@ class Conversation:
     async def pass_on(self, wanted: Wanted, note: str) -> str | None:
         """Let the caller go to a colleague or to a matter, at once. The caller hears music from here on."""
         async with self._turn:
-            if why := self._busy():
+            if why := self.busy:
                 return why
             self.phase = "held"
             await self._settle()
@@ -276,7 +276,9 @@ class Conversation:
             return "colleague_here"
         return "on_hold" if self.phase == "held" else None
 
-    def _busy(self) -> str | None:
+    @property
+    def busy(self) -> str | None:
+        """Why nobody can be asked now: somebody else is in the talk, or is being asked."""
         if self._guests.wanted:
             return "third_party_here"
         return "colleague_here" if self.colleague else None

@@ -115,6 +115,8 @@ async def give_up(desk: Desk, command: OfContact) -> None:
 @commands.on("ask_colleague", Asking)
 async def ask_colleague(desk: Desk, command: Asking) -> None:
     talk = _talk(desk, command)
+    if talk.busy:
+        raise Refused(talk.busy)
     wanted = _wanted(desk, command)
     _somebody_free(desk, command, wanted, patient=False)
     await _do(talk.ask(talk.lead, wanted, command.note, three_way=command.three_way))
@@ -125,6 +127,8 @@ async def transfer(desk: Desk, command: Choice) -> None:
     talk = _talk(desk, command)
     if desk.contact and desk.contact["card"]["medium"] != "call":
         raise Refused("not_for_messages")
+    if talk.busy:
+        raise Refused(talk.busy)
     wanted = _wanted(desk, command)
     _somebody_free(desk, command, wanted, patient=command.anyway)
     await _do(talk.pass_on(wanted, command.note))
