@@ -32,7 +32,7 @@ from switchboard.contacts.colleagues import (
     reach,
     release,
 )
-from switchboard.contacts.legs import Party, ring_until_back, wants_new_leg
+from switchboard.contacts.legs import Party, finish_seat, ring_until_back, wants_new_leg
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
@@ -322,13 +322,14 @@ class Conversation:
         """The colleague leads from now on; the caller hears the new voice before the old one is gone."""
         contact, before = self._contact, self.lead
         self.lead, self.colleague, self.phase = colleague, None, "talking"
+        self._legs.push_async_callback(finish_seat, contact, colleague.reservation)
         contact.passed_to(colleague, before.agent, how)
         if self._host:
             self._host.cancel()
         await self._settle()
         contact.house.desks.passed(contact, before.agent, colleague.agent)
         await before.hang_up()
-        await contact.house.engine.finish(before.reservation, wrap_up_ms=contact.house.config.wrap_up_ms)
+        await finish_seat(contact, before.reservation)
 
     # ---- who is where
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
+import pytest_asyncio
 
 from switchboard.records.fold import ContactRecord, Talk, talks_of
 from tests.support.agents import DeskRefused, Manner
@@ -24,11 +26,14 @@ from tests.support.prompts import MENU
 from tests.support.switchboard import Switchboard, eventually
 
 CALLER, FIRST, SECOND = 600, 1000, 1500
-NUMBER = "13900002001"
+NUMBERS = (f"1390000{number}" for number in itertools.count(2001))
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def switchboard() -> AsyncIterator[Switchboard]:
+    """One for the whole file: every test has callers with numbers of their own."""
     async with Switchboard(volunteers=2, env={"WRAP_UP_MS": "60000"}) as running:
         yield running
 
@@ -40,7 +45,7 @@ async def talking(
     """A caller in a talk with the first volunteer; the second is free."""
     async with AsyncExitStack() as held:
         first = await held.enter_async_context(Volunteer(switchboard, "v901", FIRST))
-        caller = await held.enter_async_context(voice(switchboard, NUMBER, "2", MENU))
+        caller = await held.enter_async_context(voice(switchboard, next(NUMBERS), "2", MENU))
         await first.shows(stage="talking")
         colleague = Volunteer(switchboard, "v902", SECOND, manner=second)
         colleague = await held.enter_async_context(colleague)
@@ -48,9 +53,18 @@ async def talking(
         yield caller, first, colleague
 
 
-async def ended(switchboard: Switchboard) -> tuple[ContactRecord, tuple[Talk, ...]]:
-    (record,) = await switchboard.wait_ended(1, PATIENCE_S)
-    record, events = await switchboard.contact(record.id)
+async def ended(switchboard: Switchboard, caller: Voice) -> tuple[ContactRecord, tuple[Talk, ...]]:
+    """The caller's record, and who talked to whom."""
+    contact = ""
+
+    async def over() -> bool:
+        nonlocal contact
+        mine = [one for one in await switchboard.contacts() if one.caller == caller.row[0]]
+        contact = mine[0].id
+        return mine[0].ended_ms is not None
+
+    await eventually(over, PATIENCE_S, "the end of the call")
+    record, events = await switchboard.contact(contact)
     return record, talks_of(events)
 
 
@@ -77,7 +91,7 @@ async def test_on_hold_the_caller_hears_music_and_the_volunteer_nothing(switchbo
         await caller.ended()
         await first.state("wrap_up")
         await first.desk.wrap_up()
-    record, talks = await ended(switchboard)
+    record, talks = await ended(switchboard, caller)
     assert together(talks) == [("caller", "v901")] * 2
     await eventually(lambda: recorded(switchboard, record.id, 1), PATIENCE_S, "the recording")
     (recording,) = (await switchboard.contact(record.id))[0].recordings
@@ -124,7 +138,7 @@ async def test_a_colleague_is_consulted_in_private_joins_and_takes_over(switchbo
         await caller.ended()
         await second.state("wrap_up")
         await second.desk.wrap_up(note="已答复")
-    record, talks = await ended(switchboard)
+    record, talks = await ended(switchboard, caller)
     assert (record.agent, record.note, record.end_reason) == ("v902", "已答复", "completed")
     assert together(talks) == [
         ("caller", "v901"),
@@ -139,6 +153,64 @@ async def test_a_colleague_is_consulted_in_private_joins_and_takes_over(switchbo
     (recording,) = (await switchboard.contact(record.id))[0].recordings
     assert len(recording.gaps) == 3
     await left.none_remain(switchboard)
+
+
+async def test_an_invited_colleague_talks_with_both_and_leaves_again(switchboard: Switchboard) -> None:
+    async with talking(switchboard) as (caller, first, second):
+        await first.does("ask_colleague", agent="v902", three_way=True)
+        await hear_each_other(caller, first, second)  # never on hold
+        await second.shows(**{"with": "three_way"})
+        await second.does("hang_up")
+        await second.state("available")
+        await first.shows(colleague="left", held=False)
+        await hear_each_other(caller, first)
+        await first.does("ask_colleague", matter="labour", three_way=True)
+        await hear_each_other(caller, first, second)
+        await first.does("hang_up")  # whoever stays has the caller
+        await first.state("wrap_up")
+        await second.shows(part="lead")
+        await hear_each_other(caller, second)
+        await second.drop_line()
+        await second.state("wrap_up")
+        caller.hang_up()
+        await caller.ended()
+    record, talks = await ended(switchboard, caller)
+    both = ("caller", "v901", "v902")
+    assert together(talks) == [("caller", "v901"), both, ("caller", "v901"), both, ("caller", "v902")]
+    assert record.agent == "v902"
+
+
+@pytest.mark.parametrize("way", ["declines", "does not answer", "is given up", "hangs up"])
+async def test_whatever_becomes_of_the_colleague_the_volunteer_is_back_with_the_caller(
+    switchboard: Switchboard, way: str
+) -> None:
+    manner = Manner(answer="reject") if way == "declines" else TAKES if way == "hangs up" else Manner()
+    async with talking(switchboard, second=manner) as (caller, first, second):
+        await first.does("ask_colleague", agent="v902")
+        if way == "does not answer":
+            await first.shows(held=True)  # the lease of a card that nobody saw is short
+        if way == "is given up":
+            await second.desk.wait_reservation(PATIENCE_S)
+            await first.does("give_up")
+        if way == "hangs up":
+            await first.shows(colleague="consulting")
+            await hear_each_other(first, second)
+            await second.drop_line()
+        how = {
+            "declines": "declined",
+            "does not answer": "no_answer",
+            "is given up": "withdrawn",
+            "hangs up": "left",
+        }
+        await first.shows(colleague=how[way], held=False)
+        await hear_each_other(caller, first)
+        await second.state("paused" if way == "does not answer" else "available")
+        assert second.desk.contact is None
+        caller.hang_up()
+        await caller.ended()
+        await first.state("wrap_up")
+    await ended(switchboard, caller)
+    assert {seat.state for seat in (await switchboard.snapshot()).seats} <= {"paused", "wrap_up"}
 
 
 async def recorded(switchboard: Switchboard, contact: str, count: int) -> bool:

@@ -107,8 +107,13 @@ async def _hears_all(one: Any, others: list[Any]) -> None:
 
 
 async def hears(one: Any, hertz: int) -> None:
-    """A tone among others: at least a tenth of what arrives."""
-    await one.rtp.wait_for(lambda: _share(one, hertz) > 0.1, PATIENCE_S, f"{hertz} Hz among others")
+    """A tone among others: at least a tenth of what arrives from now on."""
+    mark = one.rtp.received
+    await one.rtp.wait_for(
+        lambda: one.rtp.received - mark >= 15 and _share(one, hertz) > 0.1,
+        PATIENCE_S,
+        f"{hertz} Hz among others",
+    )
 
 
 async def hears_nothing_of(one: Any, *hertz: int) -> None:
