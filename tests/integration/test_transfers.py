@@ -23,6 +23,7 @@ from tests.support.office import (
     voice,
 )
 from tests.support.prompts import MENU
+from tests.support.spoken import Spoken
 from tests.support.switchboard import Switchboard, eventually
 
 CALLER, FIRST, SECOND = 600, 1000, 1500
@@ -211,6 +212,167 @@ async def test_whatever_becomes_of_the_colleague_the_volunteer_is_back_with_the_
         await first.state("wrap_up")
     await ended(switchboard, caller)
     assert {seat.state for seat in (await switchboard.snapshot()).seats} <= {"paused", "wrap_up"}
+
+
+async def test_a_blind_transfer_takes_the_caller_to_the_colleague_with_the_note(switchboard: Switchboard) -> None:
+    async with Spoken(switchboard) as spoken, talking(switchboard) as (caller, first, second):
+        await first.does("transfer", agent="v902", note="工资拖欠三个月")
+        await spoken.wait_for(caller.row[0], "next_lawyer")
+        await first.state("wrap_up")
+        await first.line_ended()
+        contact = await second.shows(stage="talking", part="lead")
+        assert contact["card"]["medium"] == "call"
+        assert contact["card"]["passed"]["note"] == "工资拖欠三个月"
+        await hear_each_other(caller, second)
+        await hears_nothing_of(first, CALLER, SECOND)
+        await first.desk.wrap_up(note="转给同事")
+        await second.does("hang_up")
+        await second.state("wrap_up")
+        await second.desk.wrap_up(note="已答复")
+        caller.hang_up()
+        await caller.ended()
+    record, talks = await ended(switchboard, caller)
+    assert together(talks) == [("caller", "v901"), ("caller", "v902")]
+    assert (record.agent, record.note, record.end_reason) == ("v902", "已答复", "completed")
+    await eventually(lambda: recorded(switchboard, record.id, 2), PATIENCE_S, "a recording of each talk")
+
+
+async def test_a_blind_transfer_to_a_matter_tells_first_when_nobody_is_free(switchboard: Switchboard) -> None:
+    async with talking(switchboard) as (caller, first, second):
+        await second.desk.command("pause", reason="meal")
+        await second.state("paused")
+        for wanted, code in (
+            ({"agent": "v902"}, "colleague_busy"),
+            ({"agent": "v999"}, "colleague_left"),
+            ({"agent": "v901"}, "yourself"),
+            ({"matter": "debt"}, "nobody_free"),
+            ({"matter": "notary"}, "no_such_matter"),
+            ({"matter": "notarization"}, "nobody_serves"),
+        ):
+            with pytest.raises(DeskRefused, match=code):
+                await first.does("transfer", **wanted)
+        await hear_each_other(caller, first)
+        await first.does("transfer", matter="debt", anyway=True)
+        await first.state("wrap_up")
+        await hears_music(caller, FIRST)
+        await second.desk.ready()
+        contact = await second.shows(stage="talking")
+        assert contact["card"]["matter"]["id"] == "debt"
+        await hear_each_other(caller, second)
+        caller.hang_up()
+        await caller.ended()
+    record, talks = await ended(switchboard, caller)
+    assert together(talks) == [("caller", "v901"), ("caller", "v902")]
+    assert record.matter == "debt"
+
+
+async def test_a_colleague_who_does_not_take_the_transfer_leaves_the_caller_to_the_matter(
+    switchboard: Switchboard,
+) -> None:
+    async with talking(switchboard, second=Manner(answer="reject")) as (caller, first, second):
+        await first.does("transfer", agent="v902")
+        await first.state("wrap_up")
+        await second.desk.until(
+            lambda d: any(f.get("why") == "rejected" for f in d.frames), PATIENCE_S, "declined"
+        )
+        await hears_music(caller, FIRST)
+        await first.desk.wrap_up(note="转给同事")  # ready again, and next in the rings of the matter
+        await first.shows(25, stage="talking")
+        await hear_each_other(caller, first)
+        caller.hang_up()
+        await caller.ended()
+        await first.state("wrap_up")
+        await first.desk.wrap_up(note="再次答复")
+    record, talks = await ended(switchboard, caller)
+    assert together(talks) == [("caller", "v901")] * 2
+    assert record.note == "再次答复"
+
+
+@pytest.mark.parametrize("phase", ["on hold", "asked", "consulting", "three-way"])
+async def test_a_caller_who_hangs_up_ends_all_legs_and_frees_both_volunteers(
+    switchboard: Switchboard, phase: str
+) -> None:
+    manner = Manner() if phase == "asked" else TAKES
+    async with talking(switchboard, second=manner) as (caller, first, second):
+        if phase == "on hold":
+            await first.does("hold")
+        else:
+            await first.does("ask_colleague", agent="v902", three_way=phase == "three-way")
+        if phase == "asked":
+            await second.desk.wait_reservation(PATIENCE_S)
+        if phase in ("consulting", "three-way"):
+            await hear_each_other(first, second)
+        caller.hang_up()
+        await caller.ended()
+        await first.state("wrap_up")
+        await second.state("available")
+        await second.desk.until(lambda d: not d.contact and not d.reservation, PATIENCE_S, "an empty desk")
+        await ended(switchboard, caller)
+        await nothing_left(switchboard)
+
+
+@pytest.mark.parametrize("phase", ["on hold", "consulting", "three-way"])
+async def test_after_kill_9_the_conversation_is_found_as_it_was(switchboard: Switchboard, phase: str) -> None:
+    async with talking(switchboard) as (caller, first, second):
+        if phase == "on hold":
+            await first.does("hold")
+            await hears_music(caller, FIRST)
+        else:
+            await first.does("ask_colleague", agent="v902", note="请看一下", three_way=phase == "three-way")
+            await hear_each_other(first, second)
+        await switchboard.kill()
+        await hears_what_was(phase, caller, first, second)
+        await switchboard.start()
+        people = [first, second]
+        for one in people:
+            await one.desk.disconnect()
+            await one.desk.sign_in()
+            await one.desk.connect()
+        await hears_what_was(phase, caller, first, second)
+        if phase == "on hold":
+            await first.shows(held=True, stage="talking")
+            await first.does("resume")
+            await hear_each_other(caller, first)
+        elif phase == "consulting":
+            await first.shows(held=True, colleague="consulting")
+            await second.shows(part="colleague", **{"with": "consulting"})
+            await first.does("complete")
+            await first.state("wrap_up")
+            await hear_each_other(caller, second)
+            assert (await second.shows(part="lead"))["card"]["passed"]["note"] == "请看一下"
+        else:
+            await first.shows(held=False, colleague="three_way")
+            await second.drop_line()
+            await first.shows(colleague="left")
+            await hear_each_other(caller, first)
+        caller.hang_up()
+        await caller.ended()
+        await ended(switchboard, caller)
+        await nothing_left(switchboard)
+    record, _ = await ended(switchboard, caller)
+    assert record.agent == ("v902" if phase == "consulting" else "v901")
+
+
+async def hears_what_was(phase: str, caller: Voice, first: Volunteer, second: Volunteer) -> None:
+    if phase == "on hold":
+        await hears_music(caller, FIRST)
+        await hears_nothing_of(first, CALLER)
+    elif phase == "consulting":
+        await hear_each_other(first, second)
+        await hears_music(caller, FIRST, SECOND)
+    else:
+        await hear_each_other(caller, first, second)
+
+
+async def nothing_left(switchboard: Switchboard) -> None:
+    """No channel and no bridge but the waiting room, and nobody in the queue."""
+
+    async def quiet() -> bool:
+        bridges = [one["id"] for one in await switchboard.ari("bridges") if one["bridge_type"] != "holding"]
+        return not bridges and await switchboard.ari("channels") == []
+
+    await eventually(quiet, PATIENCE_S, "nothing left in Asterisk")
+    assert (await switchboard.snapshot()).entries == ()
 
 
 async def recorded(switchboard: Switchboard, contact: str, count: int) -> bool:
