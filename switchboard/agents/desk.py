@@ -155,25 +155,25 @@ class Desk:
         """The desk shows this contact; ``entry`` says as what: its volunteer, or a colleague who was asked."""
         self._talks, self._wrapped = contact.talks + contact.turns, None
         asked = contact.asked_by(entry)
+        talk = contact.talk if contact.talk and self.agent.id in contact.talk.agents else None
+        alone = {"part": "colleague" if asked else "lead", "held": False, "colleague": None, "lead": None}
         self.contact = {
             "id": contact.id,
             "stage": "talking" if contact.talking_ms and not asked else "connecting",
             "card": contact.card_of(entry),
             "since": now_ms(),
-            "part": "colleague" if asked else "lead",
-            "held": False,
-            "colleague": None,
-            "lead": None,
-            "with": None,
-            "passed_to": None,
             "talking_since": contact.talking_ms,
             "wrap_up_until": None,
-            "recording": False,
-            "recording_paused": False,
+            "recording": bool(talk and talk.recorded and not asked),
+            "recording_paused": "secret" in contact.stops,
             "consent": contact.consent,
-            "transfers": self.house.transfers_of(contact),
+            "transfers": [] if asked else self.house.transfers_of(contact),
             "hand_over": contact.handing,
+            "passed_to": None,
+            **(talk.frame(self.agent.id) if talk else alone | {"room": None}),
         }
+        if asked and self.contact["room"]:
+            self.contact["stage"] = "talking"
         self.tell({"type": "contact", "contact": self.contact})
 
     def talking(self, contact: Contact, recording: bool) -> None:
@@ -201,7 +201,7 @@ class Desk:
         before = self.contact["part"]
         self.contact |= talk.frame(self.agent.id)
         if self.contact["part"] == "colleague":
-            self.contact["stage"] = "talking" if self.contact["with"] else "connecting"
+            self.contact["stage"] = "talking" if self.contact["room"] else "connecting"
         elif before == "colleague":  # the caller is this volunteer's from now on
             self._talks = contact.talks + contact.turns
             self.contact |= {

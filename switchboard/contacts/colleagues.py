@@ -187,4 +187,5 @@ def note_colleague(contact: Contact, colleague: Colleague, how: str) -> None:
         matter=colleague.wanted.matter,
         reservation=colleague.reservation or None,
         three_way=colleague.three_way,
+        note=(colleague.note.strip() or None) if how == "asked" else None,
     )

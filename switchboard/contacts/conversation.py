@@ -445,7 +445,7 @@ class Conversation:
             "held": self.phase in ("held", "consulting"),
             "colleague": None if mine else shown,
             "lead": self._contact.house.name_of(self.lead.agent) if mine else None,
-            "with": self._phase_word() if colleague and mine and colleague.state == "here" else None,
+            "room": self._phase_word() if colleague and mine and colleague.state == "here" else None,
         }
 
     def _phase_word(self) -> str:

@@ -259,6 +259,7 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "matter": _maybe(is_slug),
         "reservation": _maybe(_reservation),
         "three_way": _Field(_flag, required=False, default=False),
+        "note": _maybe(_text(4_000)),
     },
     # The contact is another volunteer's from now on: handed over at once (blind: ``agent`` is who is asked first, if
     # anybody), after a consultation, or because the first one left.

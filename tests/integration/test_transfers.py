@@ -105,7 +105,11 @@ async def test_a_colleague_is_consulted_in_private_joins_and_takes_over(switchbo
     async with talking(switchboard) as (caller, first, second):
         await first.does("ask_colleague", agent="v902", note="来电者要离婚，有一个孩子")
         card = (await second.shows(part="colleague"))["card"]
-        assert (card["medium"], card["note"], card["from"]["id"]) == ("consult", "来电者要离婚，有一个孩子", "v901")
+        assert (card["medium"], card["note"], card["from"]["id"]) == (
+            "consult",
+            "来电者要离婚，有一个孩子",
+            "v901",
+        )
         await first.shows(colleague="consulting", held=True)
         await hear_each_other(first, second)
         await hears_music(caller, FIRST, SECOND)
@@ -160,7 +164,7 @@ async def test_an_invited_colleague_talks_with_both_and_leaves_again(switchboard
     async with talking(switchboard) as (caller, first, second):
         await first.does("ask_colleague", agent="v902", three_way=True)
         await hear_each_other(caller, first, second)  # never on hold
-        await second.shows(**{"with": "three_way"})
+        await second.shows(room="three_way")
         await second.does("hang_up")
         await second.state("available")
         await first.shows(colleague="left", held=False)
@@ -214,7 +218,9 @@ async def test_whatever_becomes_of_the_colleague_the_volunteer_is_back_with_the_
     assert {seat.state for seat in (await switchboard.snapshot()).seats} <= {"paused", "wrap_up"}
 
 
-async def test_a_blind_transfer_takes_the_caller_to_the_colleague_with_the_note(switchboard: Switchboard) -> None:
+async def test_a_blind_transfer_takes_the_caller_to_the_colleague_with_the_note(
+    switchboard: Switchboard,
+) -> None:
     async with Spoken(switchboard) as spoken, talking(switchboard) as (caller, first, second):
         await first.does("transfer", agent="v902", note="工资拖欠三个月")
         await spoken.wait_for(caller.row[0], "next_lawyer")
@@ -335,7 +341,7 @@ async def test_after_kill_9_the_conversation_is_found_as_it_was(switchboard: Swi
             await hear_each_other(caller, first)
         elif phase == "consulting":
             await first.shows(held=True, colleague="consulting")
-            await second.shows(part="colleague", **{"with": "consulting"})
+            await second.shows(part="colleague", room="consulting")
             await first.does("complete")
             await first.state("wrap_up")
             await hear_each_other(caller, second)

@@ -76,9 +76,11 @@ class Volunteer:
         return await self.desk.command(command, contact=self.desk.contact["id"], **fields)
 
     async def shows(self, timeout: float = PATIENCE_S, **wanted: Any) -> dict[str, Any]:
-        """Until the contact on the desk has these values; `colleague` and `with` compare by their state."""
+        """Until the contact on the desk has these values; `colleague` compares by its state."""
         await self.desk.until(
-            lambda d: d.contact is not None and all(_value(d.contact, name) == wanted[name] for name in wanted),
+            lambda d: (
+                d.contact is not None and all(_value(d.contact, name) == wanted[name] for name in wanted)
+            ),
             timeout,
             f"{wanted}, contact is {self.desk.contact}",
         )
