@@ -172,8 +172,6 @@ async def test_a_message_that_was_said_to_be_saved_exists_once(tmp_path: Path) -
     speakers: list[Speaker] = []
     async with Switchboard(volunteers=0, env=env) as switchboard:
         done = asyncio.Event()
-        killer = asyncio.create_task(kill_at_random(switchboard, chance, speakers, done))
-        teller = asyncio.create_task(tell_progress(speakers, done))
 
         async def keep_calling() -> None:
             while sum(one.heard_saved for one in speakers) < WANTED and len(speakers) < 5 * WANTED:
@@ -181,10 +179,12 @@ async def test_a_message_that_was_said_to_be_saved_exists_once(tmp_path: Path) -
                 speakers.append(one)
                 await one.call(switchboard.sip_port)
 
-        await asyncio.gather(*(keep_calling() for _ in range(AT_ONCE)))
-        done.set()
-        hit = await killer
-        await teller
+        async with asyncio.TaskGroup() as group:
+            killer = group.create_task(kill_at_random(switchboard, chance, speakers, done))
+            group.create_task(tell_progress(speakers, done))
+            await asyncio.gather(*(group.create_task(keep_calling()) for _ in range(AT_ONCE)))
+            done.set()
+        hit = killer.result()
 
         async def all_taken_in() -> bool:
             spool = switchboard.data_dir / "run" / "recording"
