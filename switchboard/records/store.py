@@ -16,6 +16,7 @@ from switchboard.records.fold import ContactRecord, fold
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
 from switchboard.records.known_callers import KnownCallers
 from switchboard.records.models import AgentState, ContactRow
+from switchboard.records.overload import OverloadSteps
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
 from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
@@ -51,6 +52,7 @@ class Records:
         self.known_callers = KnownCallers(database)
         self.phones = Phones(database, passwords)
         self.rules = Published(database, self._audit)
+        self.overload = OverloadSteps(database, self._audit)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:
