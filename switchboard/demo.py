@@ -21,7 +21,8 @@ from ivr.ari.channel import Channel
 from ivr.call import Line
 from ivr.errors import AriError
 from ivr.prompts.texts import Demonstration
-from switchboard.agents.desk import DISPOSITIONS, Desk
+from switchboard.agents.commands.talking import DISPOSITIONS
+from switchboard.agents.desk import Desk
 from switchboard.house import House
 from switchboard.records.people import AgentRow, Role
 from switchboard.records.store import Records

@@ -6,15 +6,17 @@ comes twice changes nothing and is answered alike.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from routing.errors import RoutingError
 from routing.model import Change, Seat, message_seats
+from switchboard.agents.commands.group import Refused
+from switchboard.agents.commands.presence import PAUSE_REASONS
+from switchboard.agents.commands.table import KNOWN, WORDS
 from switchboard.agents.ring import Ring
 from switchboard.times import now_ms
 
@@ -29,61 +31,6 @@ Reached = Literal["browser", "sip", "trunk"]
 through a trunk and answered with a key."""
 
 MOST_ANSWERS = 200
-EXTENSION_MS = 60_000
-PAUSE_REASONS = ("break", "meal", "meeting", "training", "other", "standby")
-DISPOSITIONS = ("advised", "legal_aid", "mediation", "notary", "referred", "call_back", "no_need")
-
-WORDS = {
-    "bad_frame": ("这条指令无法理解", "This command was not understood"),
-    "not_yours": ("这个来电已不在您这里", "This contact is no longer yours"),
-    "bad_reason": ("请选择列表中的原因", "Choose a reason from the list"),
-    "bad_outcome": ("请选择事项和处理结果", "Choose a matter and an outcome"),
-    "already_calling": ("正在拨打来电者的电话", "The caller is being called already"),
-    "no_trunk": (
-        "没有可以打出去的线路，请告诉管理员",
-        "There is no line for calls to the outside; tell an administrator",
-    ),
-    "no_number": (
-        "来电者没有留下可以拨打的号码，请听留言",
-        "The caller left no number that can be called; listen to the message",
-    ),
-    "busy": ("请先结束手上的来电", "Finish the call you are in first"),
-    "too_late": ("时间已过，来电已转给其他志愿者", "Too late: the contact has gone to somebody else"),
-    "no_such_hotline": ("不能转接到这个号码", "This call cannot be handed there"),
-    "third_party_here": ("已有另一条热线在通话中或正在接通", "Another hotline is in the talk or being rung"),
-    "nobody_rings": ("没有正在呼叫的热线", "No other hotline is being rung"),
-    "not_recorded": ("本次通话没有录音", "This talk is not being recorded"),
-    "routing_away": (
-        "排队系统暂时不可用，请稍候再试",
-        "The queue is not available just now; try again in a moment",
-    ),
-}
-
-
-class Command(BaseModel):
-    """A frame from the desk. Unknown fields are refused, sizes are bounded."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: str = Field(max_length=20)
-    id: str = Field(min_length=1, max_length=64)
-    reservation: int | None = None
-    contact: str | None = Field(None, max_length=64)
-    reason: str | None = Field(None, max_length=40)
-    matter: str | None = Field(None, max_length=40)
-    disposition: str | None = Field(None, max_length=40)
-    note: str = Field("", max_length=4000)
-    then: str = Field("ready", pattern="^(ready|pause)$")
-    to: str | None = Field(None, max_length=40)
-    three_way: bool = False
-
-
-class Refused(Exception):
-    """A command that cannot be done; ``code`` is one of ``WORDS``."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class Desk:
@@ -109,7 +56,7 @@ class Desk:
         self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
         self._talks = 0
-        self._extended: set[str] = set()
+        self.extended: set[str] = set()
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def now_is(self, agent: AgentRow) -> None:
@@ -172,6 +119,12 @@ class Desk:
         if self.ring is None or self.ring.reservation != reservation:
             self.ring = Ring(self.house, self, contact, reservation, accepted=accepted, before=self.ring)
         return self.ring
+
+    def seen(self, expires_ms: int) -> None:
+        """The card was on the screen in time: the reservation rings until ``expires_ms``."""
+        if self.reservation:
+            self.reservation["expires"] = expires_ms
+            self.tell({"type": "reservation", "reservation": self.reservation})
 
     def reservation_over(self, change: Change) -> None:
         if self.ring and self.ring.reservation == change.reservation:
@@ -258,15 +211,18 @@ class Desk:
 
     async def command(self, frame: dict[str, Any]) -> dict[str, Any]:
         """Do one command and give the answer frame. Raises nothing: every refusal is an answer in words."""
+        known = KNOWN.get(str(frame.get("type")))
         try:
-            command = Command.model_validate(frame)
+            command = known.frame.model_validate(frame) if known else None
         except ValidationError:
+            command = None
+        if known is None or command is None:
             return _error(str(frame.get("id", ""))[:64], "bad_frame")
         if command.id in self._answers:
             return self._answers[command.id]
         try:
-            await self._do(command)
-            answer: dict[str, Any] = {"type": "done", "re": command.id}
+            told = await known.do(self, command)
+            answer: dict[str, Any] = {"type": "done", "re": command.id, **(told or {})}
         except Refused as refused:
             answer = _error(command.id, refused.code)
         except RoutingError:
@@ -276,111 +232,9 @@ class Desk:
             self._answers.popitem(last=False)
         return answer
 
-    async def _do(self, command: Command) -> None:
-        known: dict[str, Callable[[Command], Awaitable[None]]] = {
-            "ready": self._ready,
-            "pause": self._pause,
-            "sign_out": self._sign_out,
-            "seen": self._seen,
-            "accept": self._accept,
-            "reject": self._reject,
-            "hang_up": self._hang_up,
-            "hand_over": self._hand_over,
-            "call_off": self._call_off,
-            "pause_recording": self._pause_recording,
-            "resume_recording": self._resume_recording,
-            "wrap_up": self._wrap_up,
-            "extend": self._extend,
-            "call_message": self._call_message,
-            "finish_message": self._finish_message,
-            "return_message": self._return_message,
-        }
-        action = known.get(command.type)
-        if action is None:
-            raise Refused("bad_frame")
-        await action(command)
-
-    async def _ready(self, _: Command) -> None:
-        await self.house.desks.ready(self)
-
-    async def _pause(self, command: Command) -> None:
-        if command.reason not in self.pause_reasons():
-            raise Refused("bad_reason")
-        await self.house.engine.pause(self.seat, command.reason)
-
-    async def _sign_out(self, _: Command) -> None:
-        await self.house.desks.sign_out(self)
-
     def pause_reasons(self) -> list[str]:
         """What this volunteer may choose; only a backup may stand by."""
         return [reason for reason in PAUSE_REASONS if reason != "standby" or self.agent.backup]
-
-    def _my_reservation(self, command: Command) -> int:
-        if (
-            not self.reservation
-            or self.reservation["id"] != command.reservation
-            or command.reservation is None
-        ):
-            raise Refused("too_late")
-        return command.reservation
-
-    async def _seen(self, command: Command) -> None:
-        reservation = self._my_reservation(command)
-        lease = await self.house.engine.acknowledge(reservation)
-        if lease is None:
-            raise Refused("too_late")
-        if self.reservation:
-            self.reservation["expires"] = lease.expires_ms
-            self.tell({"type": "reservation", "reservation": self.reservation})
-
-    async def _accept(self, command: Command) -> None:
-        if not await self.house.engine.accept(self._my_reservation(command)):
-            raise Refused("too_late")
-
-    async def _reject(self, command: Command) -> None:
-        reservation = self._my_reservation(command)
-        if not await self.house.engine.reject(reservation, command.reason or "declined", seat_to="available"):
-            raise Refused("too_late")
-
-    def _my_contact(self, command: Command) -> dict[str, Any]:
-        if not self.contact or self.contact["id"] != command.contact:
-            raise Refused("not_yours")
-        return self.contact
-
-    async def _hang_up(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        await self.house.hang_up_leg(contact["id"])
-
-    async def _hand_over(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if why := self.house.hand_over(contact["id"], command.to or "", three_way=command.three_way):
-            raise Refused(why)
-
-    async def _call_off(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if why := self.house.call_off(contact["id"]):
-            raise Refused(why)
-
-    async def _pause_recording(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if why := await self.house.pause_recording(contact["id"], paused=True):
-            raise Refused(why)
-
-    async def _resume_recording(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if why := await self.house.pause_recording(contact["id"], paused=False):
-            raise Refused(why)
-
-    async def _wrap_up(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if contact["stage"] != "wrap_up":
-            raise Refused("not_yours")
-        if command.disposition not in DISPOSITIONS or not self.house.knows_matter(command.matter):
-            raise Refused("bad_outcome")
-        stored = self.store_outcome(contact["id"], command.matter, command.disposition, command.note)
-        ready = command.then == "ready"
-        free = self.house.desks.ready(self) if ready else self.house.engine.pause(self.seat, "break")
-        await asyncio.gather(stored, free)  # the next caller does not wait for the disk, the answer does
 
     def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[Any]:
         """The outcome of the contact just talked to; the desk is done with it. Await for its commit."""
@@ -402,58 +256,6 @@ class Desk:
     def _wrap_up_key(self) -> str:
         """One wrap-up for each talk of this volunteer with the caller, however often it is sent."""
         return f"wrapped_up:{self.agent.id}" + (f":{self._talks}" if self._talks else "")
-
-    # ---- messages
-
-    def _my_message(self, command: Command) -> Contact:
-        """A message on this desk that nobody is being called for just now."""
-        contact = self.house.tasks.get(command.contact or "")
-        if contact is None or contact.agent != self.agent.id or contact.held is None:
-            raise Refused("not_yours")
-        if contact.stage in ("calling", "talking") or not contact.orders.empty():
-            raise Refused("already_calling")
-        return contact
-
-    async def _call_message(self, command: Command) -> None:
-        contact = self._my_message(command)
-        if not self.house.calls_out or self.house.ari is None or contact.demo:
-            raise Refused("no_trunk")
-        if self.house.dialable(contact.caller) is None:
-            raise Refused("no_number")
-        if self.state["name"] not in ("available", "paused"):
-            raise Refused("busy")
-        contact.orders.put_nowait("call")
-
-    async def _finish_message(self, command: Command) -> None:
-        """Closed without another call; after a talk it is the wrap-up of that talk."""
-        if self.contact and self.contact["id"] == command.contact:
-            matter = command.matter or (self.contact["card"]["matter"] or {}).get("id")
-            await self._wrap_up(command.model_copy(update={"matter": matter}))
-            return
-        contact = self._my_message(command)
-        if command.disposition not in DISPOSITIONS:
-            raise Refused("bad_outcome")
-        await self.house.records.append(
-            contact.id,
-            "wrapped_up",
-            at_ms=now_ms(),
-            key=f"wrapped_up:{self.agent.id}",
-            agent=self.agent.id,
-            matter=command.matter or contact.matter,
-            disposition=command.disposition,
-            note=command.note,
-        )
-        contact.orders.put_nowait("finish")
-
-    async def _return_message(self, command: Command) -> None:
-        self.house.tasks.give_back(self._my_message(command), command.reason or "other")
-
-    async def _extend(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if contact["stage"] != "wrap_up" or contact["id"] in self._extended:
-            raise Refused("too_late")
-        self._extended.add(contact["id"])
-        await self.house.engine.extend_wrap_up(self.seat, EXTENSION_MS)
 
 
 def _error(re: str, code: str) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from switchboard.agents.desk import DISPOSITIONS, Desk, Reached
+from switchboard.agents.commands.table import welcome
+from switchboard.agents.commands.talking import DISPOSITIONS
+from switchboard.agents.desk import Desk, Reached
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -59,10 +61,11 @@ class DeskSocket:
         if holder and holder.socket:
             await holder.socket.move_away()
         desk = await self._house.desks.sign_in(self._agent, hello.desk, hello.phone)
+        also = await welcome(desk)
         desk.socket = self
         desk.send = self.push
         writer = asyncio.create_task(self._write(), name="desk writer")
-        self.push(_welcome(self._house, desk))
+        self.push(_welcome(self._house, desk) | also)
         if desk.contact and desk.phone == "browser" and not hello.in_call:
             self._house.ring_again(desk.contact["id"])
         try:

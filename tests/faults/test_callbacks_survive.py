@@ -87,7 +87,7 @@ async def talk(house: House, ringing: TakenCall) -> None:
     await house.switchboard.wait_ended(2)
 
 
-async def kinds(house: House) -> tuple[ContactRecord, list[str], list[str]]:
+async def kinds(house: House) -> tuple[ContactRecord, list[str], list[object]]:
     """The record, its events' kinds, and how each call to the caller ended."""
     record, events = await house.switchboard.contact(house.booked.id)
     return record, [one.kind for one in events], [one.data["how"] for one in events if one.kind == "called"]

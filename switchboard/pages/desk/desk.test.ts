@@ -196,8 +196,8 @@ describe('the desk link', () => {
   it('resolves a command with done and rejects it with the words of an error', async () => {
     FakeSocket.last.open().say(welcome())
     const ready = link.command('ready')
-    FakeSocket.last.say({ type: 'done', re: FakeSocket.last.sent[1]?.id })
-    await expect(ready).resolves.toBeUndefined()
+    FakeSocket.last.say({ type: 'done', re: FakeSocket.last.sent[1]?.id, kept: 2 })
+    await expect(ready).resolves.toMatchObject({ kept: 2 })
     const pause = link.command('pause', { reason: 'meal' })
     FakeSocket.last.say({ type: 'error', re: FakeSocket.last.sent[2]?.id, code: 'busy', zh: '忙', en: 'busy' })
     await expect(pause).rejects.toEqual(new CommandError('busy', { zh: '忙', en: 'busy' }))
@@ -214,7 +214,7 @@ describe('the desk link', () => {
     FakeSocket.last.say(welcome())
     expect(FakeSocket.last.sent[1]).toEqual({ type: 'wrap_up', id, contact: 'c-1' })
     FakeSocket.last.say({ type: 'done', re: id })
-    await expect(done).resolves.toBeUndefined()
+    await expect(done).resolves.toEqual({ type: 'done', re: id })
   })
 
   it('gives a command up when nothing answers for long', async () => {

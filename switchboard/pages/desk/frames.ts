@@ -109,6 +109,13 @@ export interface Welcome {
 
 export type GoneReason = 'timed_out' | 'caller_left' | 'rejected' | 'cancelled'
 
+/** A command was done; some commands are answered with fields of their own. */
+export interface Done {
+  type: 'done'
+  re: string
+  [field: string]: unknown
+}
+
 export type DeskFrame =
   | Welcome
   | ({ type: 'refused'; code: string } & Words)
@@ -120,7 +127,7 @@ export type DeskFrame =
   | ({ type: 'queue' } & Queue)
   | { type: 'messages'; messages: Message[] }
   | { type: 'beat'; now: number }
-  | { type: 'done'; re: string }
+  | Done
   | ({ type: 'error'; re: string; code: string } & Words)
 
 /** `trunk`: the volunteer's own telephone, called through the trunk. */
