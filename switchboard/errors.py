@@ -17,6 +17,8 @@
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
     ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
     ├── KnownCallersInvalid     known_callers       lines that hold no number or no reason, all of them named
+    ├── LawFileInvalid          law_file            a file of articles with mistakes, all of them named
+    ├── LawMoved                law_moved           somebody else changed the law collection meanwhile
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
@@ -105,6 +107,24 @@ class KnownCallersInvalid(SwitchboardError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class LawFileInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake."""
+
+    code = "law_file"
+    zh = "法律条文文件有误。"
+    en = "The file of articles has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class LawMoved(SwitchboardError):
+    code = "law_moved"
+    zh = "其间有人更新了法律库，本次没有改动，请重试。"
+    en = "Somebody else changed the law collection meanwhile: nothing was changed; try again."
 
 
 class DataInUse(SwitchboardError):

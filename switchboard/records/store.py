@@ -65,6 +65,11 @@ class Records:
             raise
         return cls(database, passwords or Passwords())
 
+    @property
+    def database(self) -> Database:
+        """For parts of the switchboard with tables of their own."""
+        return self._database
+
     async def close(self, timeout: float = 10.0) -> None:
         """Writes what is still waiting, for at most ``timeout`` seconds, and lets the database go."""
         await self._writer.close(timeout)
