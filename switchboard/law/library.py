@@ -26,7 +26,7 @@ from switchboard.times import now_ms
 
 _LOCK = 12350
 AT_ONCE = 500
-MOST_LOOKED_AT = 60
+MOST_LOOKED_AT = 50
 
 Progress = Callable[[str, float], None]
 
@@ -154,9 +154,15 @@ class Library:
         """The number of a new generation."""
         row = LawGenerationRow
         async with self._database.write() as connection:
+            await self._alone(connection)
             newest = (await connection.execute(select(func.max(row.generation)))).scalar() or 0
             await connection.execute(insert(row).values(generation=newest + 1, articles=articles))
         return newest + 1
+
+    async def _alone(self, connection: AsyncConnection) -> None:
+        """No other importer, to the end of this transaction. On SQLite whoever writes is alone already."""
+        if not self._database.is_sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
     async def _write(
         self, table: type, generation: int, rows: list[dict[str, Any]], done: Callable[[float], None]
@@ -170,8 +176,7 @@ class Library:
     async def _turn_to(self, generation: int, before: int, at_ms: int) -> None:
         row = LawGenerationRow
         async with self._database.write() as connection:
-            if not self._database.is_sqlite:  # on SQLite a writing transaction is alone already
-                await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            await self._alone(connection)
             state = await _in_use(connection)
             if (state.generation if state else 0) != before:
                 raise LawMoved

@@ -20,6 +20,7 @@ from switchboard.records.people import Account, AgentRow, Passwords, People, Rol
 from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page, Rated, TaskFigures
+from switchboard.records.tickets import Tickets
 from switchboard.records.writer import Writer
 from switchboard.times import now_ms
 
@@ -51,6 +52,7 @@ class Records:
         self.known_callers = KnownCallers(database)
         self.phones = Phones(database, passwords)
         self.rules = Published(database, self._audit)
+        self.tickets = Tickets(database)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:
@@ -121,6 +123,12 @@ class Records:
             rows = (await connection.execute(queries.contacts_page(query))).all()
         items = tuple(record_of(row) for row in rows[: query.limit])
         return Page(items, queries.mark_of(items[-1]) if len(rows) > query.limit else None)
+
+    async def contacts_named(self, idents: Collection[str]) -> list[ContactRecord]:
+        """Those of these that there are, in no order."""
+        wanted = select(ContactRow.__table__).where(ContactRow.id.in_(sorted(idents)))
+        async with self._database.read() as connection:
+            return [record_of(row) for row in await connection.execute(wanted)]
 
     async def open_contacts(self) -> list[ContactRecord]:
         """All that are not final: still going on (``ended_ms`` None) or waiting for the wrap-up. Oldest
