@@ -38,6 +38,7 @@ from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.errors import SwitchboardError
 from switchboard.health import check_health
+from switchboard.law.library import Library
 from switchboard.live import Live
 from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
@@ -74,6 +75,7 @@ class House:
     ) -> None:
         self.config = config
         self.records = records
+        self.law = Library(records.database)
         self.engine = engine
         self.rule_book = rule_book
         self._take(rules)

@@ -13,6 +13,7 @@ from ivr.softphones import dial_string, provision, remove
 from routing.errors import RoutingError
 from routing.model import Change, agent_of, live_seat, message_seats
 from switchboard.agents.desk import Desk, Reached
+from switchboard.agents.tickets import resume_wrap_up
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
@@ -101,6 +102,8 @@ class Desks:
             await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
+            if seat.state == "wrap_up":
+                await resume_wrap_up(desk, seat)
 
     async def _take_messages(self, desk: Desk) -> None:
         """Whoever is signed in may be given messages, also in a pause from calls."""

@@ -12,6 +12,7 @@ from aiohttp import web
 from ivr.prompts.studio import Studio
 from routing.model import Standing
 from switchboard.calendar import Calendar
+from switchboard.law.library import Library
 from switchboard.records import Records
 from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
@@ -43,6 +44,9 @@ class WebHouse(Protocol):
 
     @property
     def records(self) -> Records: ...
+
+    @property
+    def law(self) -> Library: ...
 
     @property
     def service_number(self) -> str | None:

@@ -14,6 +14,7 @@ from routing.model import Standing
 from routing.twin import Twin
 from switchboard.calendar import Calendar
 from switchboard.config import load_config
+from switchboard.law import Library
 from switchboard.records import Records, Role
 from switchboard.rules import RuleBook, read_seeds
 from switchboard.web.board import LiveBoard
@@ -27,6 +28,7 @@ Client = TestClient[web.Request, web.Application]
 class SmallHouse:
     def __init__(self, records: Records, static_dir: Path, *, sip_url: str | None = None) -> None:
         self.records = records
+        self.law = Library(records.database)
         self.board = LiveBoard()
         self.web = WebSettings(
             secret="s" * 40,
