@@ -7,7 +7,22 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from switchboard.web import api, calendar, callers, files, own_phone, prompts, rules, sockets, walk
+from switchboard.web import (
+    api,
+    appeals,
+    calendar,
+    callers,
+    files,
+    help_calls,
+    own_figures,
+    own_phone,
+    prompts,
+    rules,
+    shifts,
+    sockets,
+    swaps,
+    walk,
+)
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
@@ -25,7 +40,23 @@ from switchboard.web.state import (
     SOUND_DOOR,
 )
 
-PARTS = (api, rules, prompts, callers, calendar, own_phone, walk, sockets, files)
+PARTS = (
+    *(
+        api,
+        rules,
+        prompts,
+        callers,
+        calendar,
+        own_phone,
+        own_figures,
+        appeals,
+        shifts,
+        swaps,
+        help_calls,
+        walk,
+    ),
+    *(sockets, files),
+)
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
