@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 
 from ivr.ari.client import Ari, AriSettings, Reconciled
-from ivr.dialling import warm_up
 from ivr.errors import IvrError
 from ivr.prompts.catalogue import SOUND, PromptSet
 from ivr.server.config import ServerOptions, ServerPorts
@@ -52,10 +51,11 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         records = await Records.open(config.sql_url)
         held.push_async_callback(records.close)
         house = await _open_house(config, records, held)
-        house.background(asyncio.to_thread(warm_up))
+        house.background(house.places.prepare())
         await house.overload.learn_roles()
         found = await house.engine.snapshot()
         house.overload.begin(found)
+        await house.overload.resume()
         _run(held, house.dispatch.run(after=found.stream_id), "dispatch")
         _run(held, house.live.run(), "live")
         _run(held, house.keep_qualities(), "ratings")

@@ -16,6 +16,7 @@ from ivr.ari.client import Ari
 from ivr.dialling import caller_number, trunk_endpoint
 from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
+from ivr.places import Places
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
@@ -80,6 +81,7 @@ class House:
         self._take(rules)
         self.prompts = prompts
         self.studio = Studio(prompts)
+        self.places = Places(config.cache_dir)
         self.board = board
         self.web = web
         self.live = Live(self)

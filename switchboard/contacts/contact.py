@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ivr.dialling import place_of
 from ivr.errors import AriError, CallerLeft, FaxCalled
 from ivr.intake import Intake
 from ivr.prompts.errors import PromptError
@@ -159,7 +158,8 @@ class Contact:
         """Where the number is at home and how often it called before, for the card. The call never waits for it."""
         if self.caller is None:
             return
-        zh, en = await asyncio.to_thread(lambda: (place_of(self.caller, "zh"), place_of(self.caller, "en")))
+        of = self.house.places.of
+        zh, en = await asyncio.to_thread(lambda: (of(self.caller, "zh"), of(self.caller, "en")))
         self.region = {"zh": zh, "en": en or zh} if zh else None
         try:
             self.earlier = await self.house.records.earlier_contacts(self.caller, before_ms=self.arrived_ms)

@@ -291,6 +291,16 @@ class KnownCallerRow(Base):
     added_ms: Mapped[int] = mapped_column(BigInteger)
 
 
+class OverloadRow(Base):
+    """The overload step on which a role stands, and since when."""
+
+    __tablename__ = "overload_steps"
+
+    role: Mapped[str] = mapped_column(String(64), primary_key=True)
+    level: Mapped[str] = mapped_column(String(16))
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
 class AuditRow(Base):
     """``hash`` covers the row and the hash before it, so that one changed bit breaks the chain."""
 

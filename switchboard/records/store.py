@@ -17,6 +17,7 @@ from switchboard.records.help_calls import HelpCalls
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
 from switchboard.records.known_callers import KnownCallers
 from switchboard.records.models import Agent, AgentState, ContactRow
+from switchboard.records.overload import OverloadSteps
 from switchboard.records.own_figures import OwnFiguresOf
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
 from switchboard.records.phones import Phone, Phones
@@ -57,6 +58,7 @@ class Records:
         self.help_calls = HelpCalls(database, self._audit)
         self.shifts = Shifts(database, self._audit)
         self.own = OwnFiguresOf(database)
+        self.overload = OverloadSteps(database, self._audit)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:
