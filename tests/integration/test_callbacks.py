@@ -2,53 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from switchboard.records.fold import ContactRecord
-from tests.integration.test_messages import ENV, rated, staff_of
 from tests.support.callees import Callee
 from tests.support.phones import Caller
-from tests.support.prompts import BOOKED, CHOICES, CODE, MENU, NUMBER, PRESS_ONE, SURVEY, WAITING, WHEN
+from tests.support.promises import PROMISES, book, callback_of, rated, staff_of, wait_in_line
+from tests.support.prompts import BOOKED, CODE, MENU, NUMBER, PRESS_ONE, SURVEY, WAITING, WHEN
 from tests.support.switchboard import Switchboard
-
-
-@pytest.fixture
-async def home() -> AsyncIterator[Callee]:
-    async with Callee() as callee:
-        yield callee
-
-
-@pytest.fixture
-async def switchboard(home: Callee) -> AsyncIterator[Switchboard]:
-    async with Switchboard(volunteers=2, env=ENV | {"TRUNKS": home.trunks}) as running:
-        yield running
-
-
-async def wait_in_line(caller: Caller) -> None:
-    await caller.answered()
-    await caller.rtp.hear(MENU)
-    await caller.rtp.press("2")
-    await caller.rtp.hear(WAITING)
-
-
-async def book(caller: Caller, *, when: str = "1") -> None:
-    """While waiting, in a pause of the volunteer: this number, as soon as it is my turn."""
-    await wait_in_line(caller)
-    await caller.rtp.hear(CHOICES, 20)
-    await caller.rtp.press("1")
-    await caller.rtp.hear(NUMBER)
-    await caller.rtp.press("1")
-    await caller.rtp.hear(WHEN)
-    await caller.rtp.press(when)
-    await caller.rtp.hear(BOOKED)
-
-
-async def callback_of(switchboard: Switchboard) -> ContactRecord:
-    found = [contact for contact in await switchboard.contacts() if contact.medium == "callback"]
-    assert len(found) == 1
-    return found[0]
 
 
 async def test_a_call_back_keeps_the_place_and_comes_once(home: Callee, switchboard: Switchboard) -> None:
@@ -166,7 +124,7 @@ async def test_a_withheld_number_must_key_one_in(home: Callee, switchboard: Swit
 
 async def test_busy_is_not_reached() -> None:
     async with Callee(scenario="agents_refuse") as home:
-        env = ENV | {"TRUNKS": home.trunks, "ATTEMPT_GAPS_MS": "[]"}
+        env = PROMISES | {"TRUNKS": home.trunks, "ATTEMPT_GAPS_MS": "[]"}
         async with Switchboard(volunteers=1, env=env) as other, staff_of(other) as staff:
             (desk,) = staff.desks
             await desk.command("pause", reason="meal")

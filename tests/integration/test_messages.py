@@ -2,86 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import wave
 from array import array
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from switchboard.records.fold import ContactRecord
-from tests.support.agents import Manner, ScriptedDesk, Volunteers
+from tests.support.agents import ScriptedDesk, Volunteers
 from tests.support.alaw import tone_share
 from tests.support.callees import Callee
 from tests.support.phones import Caller
-from tests.support.prompts import (
-    AGREE,
-    EMPTY,
-    ENDING,
-    MENU,
-    MESSAGE,
-    NOBODY,
-    NOT_KEPT,
-    PRESS_ONE,
-    SAVED,
-    SURVEY,
-)
+from tests.support.promises import SPEECH, leave_one, message_of, rated, speak, staff_of, to_message_mode
+from tests.support.prompts import AGREE, EMPTY, ENDING, MESSAGE, NOT_KEPT, PRESS_ONE, SAVED, SURVEY
 from tests.support.switchboard import Switchboard, eventually
-
-BY_HAND = Manner()
-SPEECH = 700
-"""Hz of what the caller says."""
-ENV = {
-    "WRAP_UP_MS": "8000",
-    "MESSAGE_SILENCE_S": "2",
-    "MESSAGE_MOST_S": "8",
-    "MESSAGE_WARN_S": "2",
-    "ATTEMPT_GAPS_MS": "[3000, 3000]",
-    "CALL_FROM_HOUR": "0",
-    "CALL_UNTIL_HOUR": "24",
-    "PRESS_ONE_MS": "800",
-}
-
-
-@pytest.fixture
-async def home() -> AsyncIterator[Callee]:
-    async with Callee() as callee:
-        yield callee
-
-
-@pytest.fixture
-async def switchboard(home: Callee) -> AsyncIterator[Switchboard]:
-    async with Switchboard(volunteers=2, env=ENV | {"TRUNKS": home.trunks}) as running:
-        yield running
-
-
-async def choose_labour(caller: Caller) -> None:
-    await caller.answered()
-    await caller.rtp.hear(MENU)
-    await caller.rtp.press("2")
-
-
-async def to_message_mode(caller: Caller) -> None:
-    """Nobody is on duty: the caller is told at once and does not press anything."""
-    await choose_labour(caller)
-    await caller.rtp.hear(NOBODY)
-    await caller.rtp.hear(MESSAGE)
-
-
-async def speak(caller: Caller, seconds: float, hertz: int = SPEECH) -> None:
-    caller.rtp.play_tone(hertz)
-    await caller.rtp.wait_quiet(0.4)  # the tone before it is over
-    await asyncio.sleep(seconds)  # that is how long somebody speaks
-    caller.rtp.play_silence()
-
-
-async def message_of(switchboard: Switchboard) -> ContactRecord:
-    found = [contact for contact in await switchboard.contacts() if contact.medium == "message"]
-    assert len(found) == 1
-    return found[0]
 
 
 def sound_of(switchboard: Switchboard, record: ContactRecord) -> array[int]:
@@ -209,33 +144,6 @@ async def test_hanging_up_keeps_what_was_said(switchboard: Switchboard, moment: 
 
 
 # ---- answering
-
-
-@asynccontextmanager
-async def staff_of(switchboard: Switchboard, count: int = 1) -> AsyncIterator[Volunteers]:
-    async with Volunteers(
-        switchboard.base_url, switchboard.sip_port, switchboard.accounts[:count], manner=BY_HAND
-    ) as staff:
-        yield staff
-
-
-async def rated(switchboard: Switchboard, ident: str) -> None:
-    """Until the answer to the survey's first question is stored."""
-
-    async def stored() -> bool:
-        return bool((await switchboard.contact(ident))[0].survey)
-
-    await eventually(stored, 10, "an answer")
-
-
-async def leave_one(switchboard: Switchboard, number: str = "13800138105") -> ContactRecord:
-    async with Caller(switchboard.sip_port, number) as caller:
-        await to_message_mode(caller)
-        await speak(caller, 3.0)
-        caller.hang_up()
-        await caller.ended()
-    await switchboard.wait_ended(1)
-    return await message_of(switchboard)
 
 
 async def test_a_message_is_answered_by_one_click(home: Callee, switchboard: Switchboard) -> None:
