@@ -1,3 +1,5 @@
+import { enTransfer } from './en-transfer'
+
 import type { zhDesk } from './zh-desk'
 
 export const enDesk: typeof zhDesk = {
@@ -264,6 +266,8 @@ export const enDesk: typeof zhDesk = {
       hold: 'Hold / resume',
       toggle: 'Take calls / pause',
       callHelp: 'Call a supervisor for help',
+      transfer: 'Transfer / hand over',
+      join: 'All three together',
     },
   },
   duty: {
@@ -371,4 +375,5 @@ export const enDesk: typeof zhDesk = {
       dismissed: 'dismissed',
     },
   },
+  transfer: enTransfer,
 }

@@ -1,3 +1,5 @@
+import { zhTransfer } from './zh-transfer'
+
 export const zhDesk = {
   title: '席位',
   lights: { line: '线路', network: '网络', microphone: '麦克风' },
@@ -242,6 +244,8 @@ export const zhDesk = {
       hold: '保持 / 恢复',
       toggle: '开始 / 暂停接听',
       callHelp: '呼叫督导帮助',
+      transfer: '转接 / 转给同事',
+      join: '三方通话',
     },
   },
   duty: {
@@ -349,4 +353,5 @@ export const zhDesk = {
       dismissed: '不成立',
     },
   },
+  transfer: zhTransfer,
 }
