@@ -222,6 +222,8 @@ class Desk:
         self.contact |= talk.frame(self.agent.id)
         if self.contact["part"] == "colleague":
             self.contact["stage"] = "talking" if self.contact["room"] else "connecting"
+            self.contact["recording"] = talk.recorded and self.contact["room"] == "three_way"
+            self.contact["recording_paused"] = "secret" in contact.stops
         elif before == "colleague":  # the caller is this volunteer's from now on
             self._talks = contact.talks + contact.turns
             self._begin_ticket(contact)

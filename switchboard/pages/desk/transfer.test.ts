@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 
 import type { Colleague, Contact, Directory } from './frames'
-import { applyFrame, canHandOver, colleagueAnswered, colleagueHere, emptyModel, findInDirectory, mayPassOn } from './model'
+import { applyFrame, canHandOver, colleagueAnswered, colleagueHere, emptyModel, findInDirectory, mayPassOn, recordingState } from './model'
 
 const contact: Contact = {
   id: 'c-1',
@@ -61,6 +61,11 @@ describe('a colleague in the talk', () => {
     expect(mayPassOn({ ...contact, part: 'colleague' })).toBe(false)
     expect(mayPassOn({ ...contact, stage: 'wrap_up' })).toBe(false)
     expect(mayPassOn({ ...contact, hand_over: { to: '12345', zh: '', en: '', state: 'ringing' } })).toBe(false)
+  })
+
+  it('leaves nothing of a hold in the recording, and the light says so', () => {
+    expect(recordingState(contact)).toBe('on')
+    expect(recordingState({ ...contact, held: true })).toBe('paused')
   })
 
   it('may be asked while the caller is on hold; another hotline may not', () => {
