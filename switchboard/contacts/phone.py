@@ -319,7 +319,7 @@ async def talk(
     """
     ari = contact.house.require_ari()
     async with AsyncExitStack() as held:
-        bridge = await held.enter_async_context(await Bridge.create(ari, f"br-{contact.id}", type="mixing"))
+        bridge = await held.enter_async_context(Bridge.mixing(ari, f"br-{contact.id}"))
         await asyncio.gather(bridge.add(call.channel.id), bridge.add(leg.channel.id))
         if not resumed:
             contact.connected()
