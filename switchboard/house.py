@@ -238,9 +238,9 @@ class House:
         )
 
     def ring_again(self, contact_id: str) -> None:
-        """The desk of this talk was reloaded and has no phone session any more."""
+        """The desk of this contact was reloaded and has no phone session (any more)."""
         contact = self.live.contact(contact_id)
-        if contact and contact.stage == "talking":
+        if contact:
             contact.ring_again.set()
 
     # ---- matters and volunteers

@@ -24,7 +24,8 @@ from routing.errors import RoutingConflict
 from routing.model import Entry, KnownEntry, live_seat
 from switchboard.contacts.after import ask_survey
 from switchboard.contacts.contact import Contact, open_task
-from switchboard.contacts.phone import ring_volunteer, talk
+from switchboard.contacts.legs import ring_desk
+from switchboard.contacts.phone import talk
 from switchboard.contacts.promises import decent_ms, next_try_ms
 from switchboard.dispatch import Inbox
 from switchboard.times import now_ms
@@ -254,7 +255,7 @@ async def _talk_to(call: Call, contact: Contact, hotline: Hotline, prompt: str, 
         await say(call, ["recording_notice", "answer_connecting"])
         async with AsyncExitStack() as legs:
             try:
-                leg = await ring_volunteer(contact, legs)
+                leg = await ring_desk(contact, legs)
             except (
                 LegFailed
             ):  # a phone that cannot be rung must not let this citizen be called again and again
@@ -273,7 +274,8 @@ async def _talk(
 ) -> str:
     if not resumed:
         contact.called("reached")
-    return await talk(call, contact, hotline, leg, legs, resumed=resumed)
+    ended_by = await talk(call, contact, hotline, leg, legs, resumed=resumed)
+    return "agent" if ended_by == "lost" else ended_by
 
 
 async def _free_seat(contact: Contact) -> None:

@@ -75,6 +75,8 @@ class Contact:
     ended_ms: int | None = None
     hangup_cause: int | None = None
     talked: bool = False
+    talks: int = 0
+    """How often it was connected: more than once when a volunteer's desk was lost in the talk."""
     leg: str | None = None
     tries: int = 0
     agent_done: bool = False
@@ -146,6 +148,7 @@ class Contact:
             queued_ms=record.queued_ms,
             talking_ms=record.connected_ms,
             talked=record.connected_ms is not None,
+            talks=sum(one.kind == "talk" for one in record.recordings) + (record.stage == "talking"),
             agent=record.agent,
             origin=record.origin,
             due_ms=record.due_ms,
@@ -237,7 +240,7 @@ class Contact:
         since = await self.recording.pause() if self.recording else None
         if since is None:
             return False
-        self.note("recording_paused", id=f"rec-{self.id}", from_ms=since)
+        self.note("recording_paused", id=self.recording_id, from_ms=since)
         await self._tell_both("recording_paused")
         return True
 
@@ -245,7 +248,7 @@ class Contact:
         gap = await self.recording.resume() if self.recording else None
         if gap is None:
             return False
-        self.note("recording_resumed", id=f"rec-{self.id}", from_ms=gap[0], to_ms=gap[1])
+        self.note("recording_resumed", id=self.recording_id, from_ms=gap[0], to_ms=gap[1])
         await self._tell_both("recording_resumed")
         return True
 
@@ -334,11 +337,23 @@ class Contact:
 
     def connected(self) -> None:
         self.talking_ms, self.talked = now_ms(), True
+        self.talks += 1
         self.note("connected", reservation=self.reservation, agent=self.agent)
         self.enter("talking")
 
     def disconnected(self, by: str) -> None:
         self.note("disconnected", by=by)
+
+    @property
+    def recording_id(self) -> str:
+        """Of the talk under way: each has a file of its own."""
+        return f"rec-{self.id}" if self.talks <= 1 else f"rec-{self.id}-{self.talks}"
+
+    def lost_volunteer(self) -> None:
+        """The volunteer's desk is gone and did not come back: the caller goes on waiting, on the old place."""
+        self.reservation = self.agent = self.leg = self.talking_ms = self.handing = None
+        self.agent_done = False
+        self.requeued = True
 
     def end(self, reason: str, by: str, hangup_cause: int | None = None) -> None:
         """How it ended; the first word counts."""

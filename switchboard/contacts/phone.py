@@ -17,19 +17,19 @@ from typing import Literal
 
 import structlog
 
-from ivr.agent_leg import agent_leg, standing_legs
+from ivr.agent_leg import standing_legs
 from ivr.ari.bridge import Bridge
 from ivr.call import Call, Line
 from ivr.errors import AriError, LegFailed, RecordingFailed
 from ivr.hotline import Hotline
 from ivr.prompt import say
 from ivr.recording import Running, fetch_sides, join, let_end, recorded
-from routing.model import KnownEntry
-from switchboard.agents.desk import Desk
+from routing.model import EXCLUDE_MS, KnownEntry
 from switchboard.contacts import front
 from switchboard.contacts.after import ask_survey
 from switchboard.contacts.callback import tell_booked
 from switchboard.contacts.contact import Contact, open_contact
+from switchboard.contacts.legs import Brief, ring_again, ring_desk, wants_new_leg
 from switchboard.contacts.message import leave_message
 from switchboard.contacts.transfers import guests, resume_transfer, transfer_caller
 from switchboard.contacts.waiting import (
@@ -43,10 +43,6 @@ from switchboard.dispatch import Accepted, Inbox
 from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
-
-RELOAD_S = 15.0
-"""How long a caller in a talk waits, with music, for a desk that was reloaded."""
-RING_AGAIN_S = 0.25
 
 
 async def handle_call(call: Call, contact: Contact) -> None:
@@ -118,17 +114,24 @@ async def resume_call(call: Call, contact: Contact) -> None:
 
 
 async def serve(call: Call, contact: Contact, hotline: Hotline, *, resumed: bool = False) -> None:
-    """Wait for a volunteer, talk, ask how it was."""
-    async with AsyncExitStack() as held:
-        leg = await find_leg(contact, held) if resumed else None
-        resumed = leg is not None
-        leg = leg or await wait_for_volunteer(call, contact, held)
-        if leg is None:
-            return
-        try:
-            ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
-        finally:
-            contact.house.tasks.served_by(contact)
+    """Wait for a volunteer, talk, ask how it was. Who loses the volunteer in the talk waits for another, on the old
+    place."""
+    while True:
+        async with AsyncExitStack() as held:
+            leg = await find_leg(contact, held) if resumed else None
+            resumed = leg is not None
+            leg = leg or await wait_for_volunteer(call, contact, held)
+            if leg is None:
+                return
+            try:
+                ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
+            finally:
+                contact.house.tasks.served_by(contact)
+        if ended_by != "lost":
+            break
+        resumed = False
+        contact.lost_volunteer()
+        await say(call, ["connection_failed"])
     contact.end("completed", ended_by)
     await ask_survey(call, contact, hotline)
 
@@ -172,7 +175,7 @@ async def reach_volunteer(
                     if not isinstance(met, Accepted):
                         return met
                     try:
-                        leg = await ring_volunteer(contact, held)
+                        leg = await ring_desk(contact, held)
                     except LegFailed as failed:
                         log.info("leg failed", contact=contact.id, agent=met.agent, cause=failed.cause)
                         await _give_back(contact, inbox, met)
@@ -204,41 +207,12 @@ async def _volunteer_or_wish(
 
 
 async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None:
+    """The caller keeps the place; a volunteer whose page was gone may meet this caller again as soon as it is back."""
     inbox.served = False
-    contact.reservation_ended(accepted.reservation, "leg_failed", "no_answer")
-    await contact.house.engine.give_back(accepted.reservation, reason="no_answer", seat_to="paused")
-
-
-async def ring_volunteer(contact: Contact, held: AsyncExitStack) -> Line:
-    """Ring the volunteer's phone; each try has a channel id of its own."""
-    house = contact.house
-    desk = house.desks.at(contact.agent or "")
-    if desk is None:
-        raise LegFailed(0, "the desk has closed")
-    if desk.phone == "trunk":
-        return await _ring_own_phone(contact, desk)
-    contact.tries += 1
-    contact.leg = f"ag-{contact.id}-{contact.reservation}-{contact.tries}"
-    return await held.enter_async_context(
-        agent_leg(
-            house.require_ari(),
-            desk.endpoint,
-            leg_id=contact.leg,
-            caller_id=f"12348 <{contact.hotline}>",
-            timeout_ms=house.config.leg_ms,
-        )
-    )
-
-
-async def _ring_own_phone(contact: Contact, desk: Desk) -> Line:
-    """The volunteer's ordinary telephone, answered with the key; its line belongs to the ring and outlives the talk."""
-    ring = desk.ring_phone(contact, contact.reservation or 0, accepted=True)
-    contact.leg = ring.leg_id
-    try:
-        return await ring.answered()
-    except BaseException:
-        ring.withdrawn.set()
-        raise
+    gone = contact.house.desks.is_away(accepted.agent)
+    reason, exclude_ms = ("desk_gone", 0) if gone else ("no_answer", EXCLUDE_MS)
+    contact.reservation_ended(accepted.reservation, "leg_failed", reason)
+    await contact.house.engine.give_back(accepted.reservation, reason, "paused", exclude_ms=exclude_ms)
 
 
 async def find_leg(contact: Contact, held: AsyncExitStack) -> Line | None:
@@ -297,8 +271,8 @@ async def _finish(contact: Contact, reservation: int) -> None:
 async def talk(
     call: Call, contact: Contact, hotline: Hotline, leg: Line, legs: AsyncExitStack, *, resumed: bool
 ) -> str:
-    """Caller and volunteer in one bridge, recorded unless the caller refused. Returns who ended it: ``agent`` or
-    ``caller``.
+    """Caller and volunteer in one bridge, recorded unless the caller refused. Returns who ended it: ``agent``, or
+    ``lost`` when the volunteer's desk is gone and did not come back.
 
     A third party (another hotline) may be added; when the volunteer leaves, the caller stays with it, unrecorded.
     """
@@ -309,12 +283,13 @@ async def talk(
         if not resumed:
             contact.connected()
         third = await held.enter_async_context(guests(contact, hotline, bridge, resumed=resumed))
-        await _with_volunteer(call, contact, hotline, bridge, leg, legs, resumed=resumed)
+        ended_by = await _with_volunteer(call, contact, hotline, bridge, leg, legs, resumed=resumed)
         if third.wanted:
+            ended_by = "agent"
             contact.enter("transfer")
             await _finish(contact, contact.reservation or 0)
             await third.stay()
-    return "agent"
+    return ended_by
 
 
 async def _with_volunteer(
@@ -326,57 +301,31 @@ async def _with_volunteer(
     legs: AsyncExitStack,
     *,
     resumed: bool,
-) -> None:
-    """The talk itself, until the volunteer has left."""
-    ended_by = "caller"
+) -> str:
+    """The talk itself, until the volunteer has left or is lost."""
+    ended_by, brief = "caller", Brief()
     async with AsyncExitStack() as held:
-        held.callback(lambda: contact.disconnected(ended_by))
+        held.callback(lambda: contact.disconnected("system" if ended_by == "lost" else ended_by))
         recording = hotline.record == "stereo" and contact.consent
         if recording:
             await held.enter_async_context(_recorded(call, contact, bridge, adopt=resumed))
         contact.house.desks.talking(contact, recording=recording)
-        while await _wants_new_leg(contact, leg):
-            leg = await _ring_again(contact, bridge, legs)
+        while await wants_new_leg(contact, leg):
+            again = None if brief.too_many() else await ring_again(contact, bridge, legs)
+            if again is None and not contact.agent_done:
+                ended_by = "lost"
+                return ended_by
+            if again is None:
+                break
+            leg = again
         ended_by = "agent"
-
-
-async def _wants_new_leg(contact: Contact, leg: Line) -> bool:
-    """Wait for the end of the leg. True when the desk was only reloaded and is to be rung again."""
-    again = asyncio.create_task(contact.ring_again.wait())
-    try:
-        await asyncio.wait({leg.gone, again}, return_when=asyncio.FIRST_COMPLETED)
-        if not again.done() and not contact.agent_done and contact.house.desks.is_away(contact.agent):
-            await asyncio.wait({again}, timeout=RELOAD_S)
-        return again.done() and not contact.agent_done
-    finally:
-        again.cancel()
-        contact.ring_again.clear()
-        await leg.part()
-
-
-async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) -> Line:
-    """A reloaded desk registers its phone within a moment: try until it has, with music for the caller."""
-    await bridge.start_moh("default")
-    try:
-        async with asyncio.timeout(RELOAD_S):
-            while True:
-                try:
-                    leg = await ring_volunteer(contact, legs)
-                except LegFailed:
-                    await asyncio.sleep(RING_AGAIN_S)
-                    continue
-                await bridge.add(leg.channel.id)
-                return leg
-    except TimeoutError as error:
-        raise LegFailed(0, "the desk did not come back") from error
-    finally:
-        await bridge.stop_moh()
+    return ended_by
 
 
 @asynccontextmanager
 async def _recorded(call: Call, contact: Contact, bridge: Bridge, *, adopt: bool) -> AsyncIterator[None]:
     """A recording that fails never ends a talk: the record lists the whole talk as a gap."""
-    recording = f"rec-{contact.id}"
+    recording = contact.recording_id
     age_ms = max(0, now_ms() - (contact.talking_ms or now_ms())) if adopt else None
     running = AsyncExitStack()
     try:
