@@ -1,0 +1,50 @@
+/** What is wrong with this computer just now, in plain words: each goes away by itself once it is right again. */
+import { computed, onScopeDispose, ref, watch } from 'vue'
+
+import type { Desk } from './desk'
+
+export type TroubleId = 'denied' | 'none' | 'busy' | 'unheard' | 'speaker' | 'line' | 'ringer'
+
+/** A line that is made anew, after a reload for instance, is no trouble yet. */
+const LINE_PATIENCE_MS = 3000
+
+export function useTroubles(desk: Desk) {
+  const speakers = ref<number | null>(null)
+  const lineLost = ref(false)
+  let patience: ReturnType<typeof setTimeout> | undefined
+
+  async function look(): Promise<void> {
+    const all = (await navigator.mediaDevices?.enumerateDevices().catch(() => null)) ?? null
+    // Without a permission the browser tells no device apart, and perhaps none at all.
+    const known = all?.some((device) => device.kind === 'audioinput' && device.deviceId !== '')
+    speakers.value = all && known ? all.filter((device) => device.kind === 'audiooutput').length : null
+  }
+
+  watch(
+    () => desk.phone.view.line,
+    (line) => {
+      clearTimeout(patience)
+      lineLost.value = false
+      if (line === 'connecting' || line === 'failed') patience = setTimeout(() => (lineLost.value = true), LINE_PATIENCE_MS)
+    },
+    { immediate: true },
+  )
+  watch(() => desk.microphone.view.state, () => void look(), { immediate: true })
+  navigator.mediaDevices?.addEventListener('devicechange', look)
+  onScopeDispose(() => {
+    clearTimeout(patience)
+    navigator.mediaDevices?.removeEventListener('devicechange', look)
+  })
+
+  return computed<TroubleId[]>(() => {
+    if (desk.kind.value !== 'browser' || desk.model.state.name === 'offline') return []
+    const microphone = desk.microphone.view.state
+    const found: TroubleId[] = []
+    if (microphone === 'denied' || microphone === 'none' || microphone === 'busy') found.push(microphone)
+    else if (microphone !== 'live' && desk.phone.view.session === 'active') found.push('unheard')
+    if (speakers.value === 0) found.push('speaker')
+    if (lineLost.value && !desk.offline.value) found.push('line')
+    if (desk.ringer.view.asleep) found.push('ringer')
+    return found
+  })
+}
