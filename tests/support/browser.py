@@ -14,12 +14,23 @@ HEARD = 0.02
 expect.set_options(timeout=PATIENCE_S * 1000)
 
 
-async def sign_in(browser: Browser, switchboard: Switchboard, name: str, path: str) -> Page:
+async def sign_in(
+    browser: Browser,
+    switchboard: Switchboard,
+    name: str,
+    path: str,
+    *,
+    port: int | None = None,
+    before: str | None = None,
+) -> Page:
+    """``port``: of a relay in front of the switchboard; ``before``: a script that runs before any of the page's own."""
     context = await browser.new_context(
-        base_url=f"http://localhost:{switchboard.http_port}", locale="zh-CN", bypass_csp=False
+        base_url=f"http://localhost:{port or switchboard.http_port}", locale="zh-CN", bypass_csp=False
     )
     context.set_default_timeout(PATIENCE_S * 1000)
     await context.grant_permissions(["microphone", "notifications"])
+    if before:
+        await context.add_init_script(before)
     page = await context.new_page()
     await page.goto("/sign-in")
     await at(page, "name").fill(name)
