@@ -25,7 +25,15 @@ from switchboard.pages.build import build
 from tests.support import alaw
 from tests.support.browser import PATIENCE_S, at, ready, sign_in
 from tests.support.chromium import chromium, processes, tell
-from tests.support.desk_calls import calling, is_voice, talk, until_shown, wrap_up
+from tests.support.desk_calls import (
+    calling,
+    is_voice,
+    save_record,
+    talk,
+    told_on_failure,
+    until_shown,
+    wrap_up,
+)
 from tests.support.phones import Caller
 from tests.support.prompts import SURVEY
 from tests.support.switchboard import Board, Switchboard, eventually
@@ -175,7 +183,7 @@ class Round:
         if moment == "talking" and self.kill.back_soon:
             await until_shown(desk, lambda page: page.talking, "the same talk")
         elif moment == "talking":
-            await wrap_up(desk)  # of the talk that was lost; the caller waits at the head of the queue
+            await save_record(desk)  # of the talk that was lost; the caller waits at the head of the queue
         if not (moment == "talking" and self.kill.back_soon):
             await expect(at(desk, "incoming").or_(at(desk, "set-up"))).to_be_visible()
             if await at(desk, "set-up").is_visible():
@@ -232,11 +240,8 @@ async def test_a_killed_desk_frees_the_volunteer_and_keeps_the_caller(
                 if kill.moment == "idle":
                     await idle(volunteer, board, kill)
                 else:
-                    async with calling(switchboard, f"138002{n:05d}") as caller:
-                        one = Round(volunteer, board, caller, kill, chance)
-                        await one.until_the_moment()
-                        await one.dies()
-                        await one.goes_on()
+                    with told_on_failure(switchboard):
+                        await one_call(volunteer, board, f"138002{n:05d}", kill, chance)
                 snapshot = await switchboard.snapshot()
                 assert snapshot.reservations == ()
                 assert [entry.id for entry in snapshot.entries] == []
@@ -246,6 +251,16 @@ async def test_a_killed_desk_frees_the_volunteer_and_keeps_the_caller(
     records = await switchboard.wait_ended(sum(kill.moment != "idle" for kill in kills), PATIENCE_S)
     assert {(record.end_reason, record.agent) for record in records} == {("completed", AGENT)}
     _tell(kills)
+
+
+async def one_call(
+    volunteer: Volunteer, board: Board, number: str, kill: Kill, chance: random.Random
+) -> None:
+    async with calling(volunteer.switchboard, number) as caller:
+        one = Round(volunteer, board, caller, kill, chance)
+        await one.until_the_moment()
+        await one.dies()
+        await one.goes_on()
 
 
 async def idle(volunteer: Volunteer, board: Board, kill: Kill) -> None:

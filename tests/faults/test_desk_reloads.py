@@ -20,7 +20,7 @@ from playwright.async_api import Page, expect
 from switchboard.pages.build import build
 from tests.support.browser import PATIENCE_S, at, ready, sign_in
 from tests.support.chromium import chromium
-from tests.support.desk_calls import Shown, calling, talk, until_shown, voice_gap_ms, wrap_up
+from tests.support.desk_calls import Shown, calling, talk, told_on_failure, until_shown, voice_gap_ms, wrap_up
 from tests.support.phones import Caller
 from tests.support.prompts import SURVEY
 from tests.support.switchboard import Switchboard
@@ -146,11 +146,12 @@ async def test_a_desk_reloaded_at_any_moment_of_a_call_has_the_same_call_again(
         desk = await sign_in(browser, switchboard, "v901", "/desk")
         await ready(desk)
         for n, report in enumerate(reports):
-            async with calling(switchboard, f"138001{n:05d}") as caller:
-                volunteer = Volunteer(desk, caller, chance)
-                doing: Callable[[Reload], Awaitable[None]] = getattr(volunteer, report.moment)
-                await doing(report)
-                await volunteer.end(report.moment)
+            with told_on_failure(switchboard):
+                async with calling(switchboard, f"138001{n:05d}") as caller:
+                    volunteer = Volunteer(desk, caller, chance)
+                    doing: Callable[[Reload], Awaitable[None]] = getattr(volunteer, report.moment)
+                    await doing(report)
+                    await volunteer.end(report.moment)
             print(
                 f"{report.moment}: control {report.control_ms} ms, voice lost {report.gap_ms} ms", flush=True
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,17 +35,32 @@ async def calling(switchboard: Switchboard, number: str) -> AsyncIterator[Caller
         yield caller
 
 
+@contextmanager
+def told_on_failure(switchboard: Switchboard) -> Iterator[None]:
+    """The end of the switchboard's log beside what failed."""
+    try:
+        yield
+    except BaseException:
+        print(switchboard.log()[-8000:])
+        raise
+
+
 async def talk(desk: Page, caller: Caller) -> None:
     """Both hear each other."""
     caller.rtp.play_tone(CALLER_HZ)
     await asyncio.gather(hears(desk, CALLER_HZ), caller.rtp.wait_tone(VOICE_HZ, 0.2, PATIENCE_S))
 
 
-async def wrap_up(desk: Page) -> None:
-    """The record is written, and the desk is free again."""
+async def save_record(desk: Page) -> None:
+    """The record is written; the next caller may come at once."""
     await expect(at(desk, "wrap-up")).to_be_visible()
     await at(desk, "disposition-advised").click()
     await at(desk, "save-ready").click()
+
+
+async def wrap_up(desk: Page) -> None:
+    """The record is written, and the desk is free again."""
+    await save_record(desk)
     await expect(at(desk, "state")).to_have_attribute("data-state", "available")
 
 

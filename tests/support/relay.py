@@ -61,7 +61,10 @@ class Relay:
         """Carries nothing more to the switchboard (up) or from it (down), and says nothing of it."""
         for line in self._lines:
             if line.path == path:
-                (line.up.clear() if up else None, line.down.clear() if down else None)
+                if up:
+                    line.up.clear()
+                if down:
+                    line.down.clear()
 
     def free(self) -> None:
         self._refused = ""

@@ -7,7 +7,7 @@ export type MicrophoneState = 'off' | 'asking' | 'live' | 'denied' | 'none' | 'b
 
 /** Below this root mean square (full scale 1) a headset is silent for the eye. */
 const HEARD = 0.006
-const BUSY_AGAIN_MS = 3000
+const LOOK_AGAIN_MS = 2000
 const TROUBLED: ReadonlySet<MicrophoneState> = new Set(['denied', 'none', 'busy'])
 
 export class Microphone {
@@ -41,19 +41,24 @@ export class Microphone {
 
   /** A microphone that was denied, absent or in use is live as soon as it can be, without a click. */
   watch(): void {
-    const again = (): void => void (TROUBLED.has(this.view.state) && this.open())
-    navigator.mediaDevices?.addEventListener('devicechange', again)
-    // No event tells that another program has let go of it.
-    this.watching ??= setInterval(() => this.view.state === 'busy' && again(), BUSY_AGAIN_MS)
-    void microphonePermission().then((permission) => {
-      if (permission) permission.onchange = () => (permission.state === 'granted' ? again() : this.refused())
-    })
+    navigator.mediaDevices?.addEventListener('devicechange', () => this.again())
+    // No event tells that another program has let go of it, and not every browser tells that it is allowed now.
+    this.watching ??= setInterval(() => void this.look(), LOOK_AGAIN_MS)
   }
 
-  private refused(): void {
-    if (this.view.state !== 'live') return
-    this.close()
-    this.view.state = 'denied'
+  private async look(): Promise<void> {
+    if (this.view.state === 'busy') return this.again()
+    if (this.view.state !== 'denied' && this.view.state !== 'live') return
+    const permission = (await microphonePermission())?.state
+    if (this.view.state === 'denied' && permission === 'granted') this.again()
+    if (this.view.state === 'live' && permission === 'denied') {
+      this.close()
+      this.view.state = 'denied'
+    }
+  }
+
+  private again(): void {
+    if (TROUBLED.has(this.view.state)) void this.open()
   }
 
   private async openNow(device: string): Promise<boolean> {

@@ -2,23 +2,34 @@
 import { computed, onScopeDispose, ref, watch } from 'vue'
 
 import type { Desk } from './desk'
+import { microphonePermission } from './microphone'
 
 export type TroubleId = 'denied' | 'none' | 'busy' | 'unheard' | 'speaker' | 'line' | 'ringer'
 
 /** A line that is made anew, after a reload for instance, is no trouble yet. */
 const LINE_PATIENCE_MS = 3000
 
-export function useTroubles(desk: Desk) {
+/** How many loudspeakers and headsets there are; null while the browser does not tell. */
+export function useSpeakers(desk: Desk) {
   const speakers = ref<number | null>(null)
-  const lineLost = ref(false)
-  let patience: ReturnType<typeof setTimeout> | undefined
 
   async function look(): Promise<void> {
     const all = (await navigator.mediaDevices?.enumerateDevices().catch(() => null)) ?? null
-    // Without a permission the browser tells no device apart, and perhaps none at all.
-    const known = all?.some((device) => device.kind === 'audioinput' && device.deviceId !== '')
+    // Without a permission the browser may tell of no device at all; some browsers never tell of loudspeakers.
+    const known = (await microphonePermission())?.state === 'granted' && 'setSinkId' in HTMLMediaElement.prototype
     speakers.value = all && known ? all.filter((device) => device.kind === 'audiooutput').length : null
   }
+
+  watch(() => desk.microphone.view.state, () => void look(), { immediate: true })
+  navigator.mediaDevices?.addEventListener('devicechange', look)
+  onScopeDispose(() => navigator.mediaDevices?.removeEventListener('devicechange', look))
+  return speakers
+}
+
+export function useTroubles(desk: Desk) {
+  const speakers = useSpeakers(desk)
+  const lineLost = ref(false)
+  let patience: ReturnType<typeof setTimeout> | undefined
 
   watch(
     () => desk.phone.view.line,
@@ -29,12 +40,7 @@ export function useTroubles(desk: Desk) {
     },
     { immediate: true },
   )
-  watch(() => desk.microphone.view.state, () => void look(), { immediate: true })
-  navigator.mediaDevices?.addEventListener('devicechange', look)
-  onScopeDispose(() => {
-    clearTimeout(patience)
-    navigator.mediaDevices?.removeEventListener('devicechange', look)
-  })
+  onScopeDispose(() => clearTimeout(patience))
 
   return computed<TroubleId[]>(() => {
     if (desk.kind.value !== 'browser' || desk.model.state.name === 'offline') return []
