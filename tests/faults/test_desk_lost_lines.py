@@ -13,9 +13,8 @@ from playwright.async_api import Browser, Page, expect
 from switchboard.pages.build import build
 from tests.support.browser import PATIENCE_S, at, ready, sign_in
 from tests.support.chromium import VOICE_HZ, chromium
-from tests.support.desk_calls import calling, talk, until_shown, voice_gap_ms, wrap_up
+from tests.support.desk_calls import calling, hang_up, talk, until_shown, voice_gap_ms, wrap_up
 from tests.support.phones import Caller
-from tests.support.prompts import SURVEY
 from tests.support.relay import Relay
 from tests.support.switchboard import Switchboard, eventually
 
@@ -49,8 +48,7 @@ async def desk(browser: Browser, switchboard: Switchboard, relay: Relay) -> Page
 
 
 async def end(desk: Page, caller: Caller) -> None:
-    await at(desk, "hang-up").click()
-    await caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+    await hang_up(desk, caller)
     caller.hang_up()
     await caller.ended(PATIENCE_S)
     await wrap_up(desk)

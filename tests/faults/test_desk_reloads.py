@@ -20,9 +20,17 @@ from playwright.async_api import Page, expect
 from switchboard.pages.build import build
 from tests.support.browser import PATIENCE_S, at, ready, sign_in
 from tests.support.chromium import chromium
-from tests.support.desk_calls import Shown, calling, talk, told_on_failure, until_shown, voice_gap_ms, wrap_up
+from tests.support.desk_calls import (
+    Shown,
+    calling,
+    hang_up,
+    talk,
+    told_on_failure,
+    until_shown,
+    voice_gap_ms,
+    wrap_up,
+)
 from tests.support.phones import Caller
-from tests.support.prompts import SURVEY
 from tests.support.switchboard import Switchboard
 
 LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
@@ -124,8 +132,7 @@ class Volunteer:
 
     async def end(self, moment: str) -> None:
         if moment != "wrapping_up":
-            await at(self.desk, "hang-up").click()
-            await self.caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+            await hang_up(self.desk, self.caller)
             self.caller.hang_up()
         await self.caller.ended(PATIENCE_S)
         await wrap_up(self.desk)

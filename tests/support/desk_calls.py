@@ -17,7 +17,7 @@ from tests.support import alaw
 from tests.support.browser import PATIENCE_S, at, hears
 from tests.support.chromium import VOICE_HZ
 from tests.support.phones import Caller
-from tests.support.prompts import MENU
+from tests.support.prompts import MENU, SURVEY
 from tests.support.rtp import RtpPeer
 from tests.support.switchboard import Switchboard
 
@@ -49,6 +49,18 @@ async def talk(desk: Page, caller: Caller) -> None:
     """Both hear each other."""
     caller.rtp.play_tone(CALLER_HZ)
     await asyncio.gather(hears(desk, CALLER_HZ), caller.rtp.wait_tone(VOICE_HZ, 0.2, PATIENCE_S))
+
+
+async def hang_up(desk: Page, caller: Caller) -> None:
+    """The volunteer ends the talk, and the caller hears the first question. Listened for from before the click: on a
+    busy machine the question is over before a click says that it is done."""
+    question = asyncio.create_task(caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S))
+    try:
+        await at(desk, "hang-up").click()
+        await question
+    finally:
+        question.cancel()
+        await asyncio.gather(question, return_exceptions=True)
 
 
 async def save_record(desk: Page) -> None:
