@@ -27,6 +27,7 @@ from tests.support.browser import PATIENCE_S, at, ready, sign_in
 from tests.support.chromium import chromium, processes, tell
 from tests.support.desk_calls import (
     calling,
+    hang_up,
     is_voice,
     save_record,
     talk,
@@ -248,7 +249,7 @@ async def test_a_killed_desk_frees_the_volunteer_and_keeps_the_caller(
                 if kill.moment == "idle":
                     await idle(volunteer, board, kill)
                 else:
-                    with told_on_failure(switchboard):
+                    async with told_on_failure(switchboard, lambda: volunteer.desk):
                         await one_call(volunteer, board, f"138002{n:05d}", kill, chance)
                 snapshot = await switchboard.snapshot()
                 assert snapshot.reservations == ()

@@ -153,12 +153,14 @@ async def test_a_desk_reloaded_at_any_moment_of_a_call_has_the_same_call_again(
         desk = await sign_in(browser, switchboard, "v901", "/desk")
         await ready(desk)
         for n, report in enumerate(reports):
-            with told_on_failure(switchboard):
-                async with calling(switchboard, f"138001{n:05d}") as caller:
-                    volunteer = Volunteer(desk, caller, chance)
-                    doing: Callable[[Reload], Awaitable[None]] = getattr(volunteer, report.moment)
-                    await doing(report)
-                    await volunteer.end(report.moment)
+            async with (
+                told_on_failure(switchboard, lambda: desk),
+                calling(switchboard, f"138001{n:05d}") as caller,
+            ):
+                volunteer = Volunteer(desk, caller, chance)
+                doing: Callable[[Reload], Awaitable[None]] = getattr(volunteer, report.moment)
+                await doing(report)
+                await volunteer.end(report.moment)
             print(
                 f"{report.moment}: control {report.control_ms} ms, voice lost {report.gap_ms} ms", flush=True
             )

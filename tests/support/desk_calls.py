@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +35,15 @@ async def calling(switchboard: Switchboard, number: str) -> AsyncIterator[Caller
         yield caller
 
 
-@contextmanager
-def told_on_failure(switchboard: Switchboard) -> Iterator[None]:
-    """The end of the switchboard's log beside what failed."""
+@asynccontextmanager
+async def told_on_failure(switchboard: Switchboard, desk: Callable[[], Page]) -> AsyncIterator[None]:
+    """What the page shows and the end of the switchboard's log, beside what failed."""
     try:
         yield
     except BaseException:
         print(switchboard.log()[-8000:])
+        with suppress(PageError):
+            print(await shown(desk()), await desk().inner_text("main"))
         raise
 
 

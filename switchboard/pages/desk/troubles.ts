@@ -6,8 +6,9 @@ import { microphonePermission } from './microphone'
 
 export type TroubleId = 'denied' | 'none' | 'busy' | 'unheard' | 'speaker' | 'line' | 'ringer'
 
-/** A line that is made anew, after a reload for instance, is no trouble yet. */
+/** A line that is made anew, after a reload for instance, is no trouble yet; nor is a microphone being opened. */
 const LINE_PATIENCE_MS = 3000
+const MICROPHONE_PATIENCE_MS = 2000
 
 /** How many loudspeakers and headsets there are; null while the browser does not tell. */
 export function useSpeakers(desk: Desk) {
@@ -26,28 +27,37 @@ export function useSpeakers(desk: Desk) {
   return speakers
 }
 
-export function useTroubles(desk: Desk) {
-  const speakers = useSpeakers(desk)
-  const lineLost = ref(false)
+/** True once it has been so for this long without a break. */
+function lasting(isSo: () => boolean, patienceMs: number) {
+  const lasts = ref(false)
   let patience: ReturnType<typeof setTimeout> | undefined
-
   watch(
-    () => desk.phone.view.line,
-    (line) => {
+    isSo,
+    (so) => {
       clearTimeout(patience)
-      lineLost.value = false
-      if (line === 'connecting' || line === 'failed') patience = setTimeout(() => (lineLost.value = true), LINE_PATIENCE_MS)
+      lasts.value = false
+      if (so) patience = setTimeout(() => (lasts.value = true), patienceMs)
     },
     { immediate: true },
   )
   onScopeDispose(() => clearTimeout(patience))
+  return lasts
+}
+
+export function useTroubles(desk: Desk) {
+  const speakers = useSpeakers(desk)
+  const lineLost = lasting(() => ['connecting', 'failed'].includes(desk.phone.view.line), LINE_PATIENCE_MS)
+  const unheard = lasting(
+    () => desk.phone.view.session === 'active' && desk.microphone.view.state !== 'live',
+    MICROPHONE_PATIENCE_MS,
+  )
 
   return computed<TroubleId[]>(() => {
     if (desk.kind.value !== 'browser' || desk.model.state.name === 'offline') return []
     const microphone = desk.microphone.view.state
     const found: TroubleId[] = []
     if (microphone === 'denied' || microphone === 'none' || microphone === 'busy') found.push(microphone)
-    else if (microphone !== 'live' && desk.phone.view.session === 'active') found.push('unheard')
+    else if (unheard.value) found.push('unheard')
     if (speakers.value === 0) found.push('speaker')
     if (lineLost.value && !desk.offline.value) found.push('line')
     if (desk.ringer.view.asleep) found.push('ringer')
