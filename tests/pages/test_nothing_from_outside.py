@@ -10,8 +10,8 @@ import pytest
 from playwright.async_api import Browser, Page, Request, expect
 
 from switchboard.web.files import PAGES
-from tests.support.browser import at, sign_in
-from tests.support.switchboard import ADMINISTRATOR, SUPERVISOR, Switchboard
+from tests.support.browser import PATIENCE_S, at, sign_in
+from tests.support.switchboard import ADMINISTRATOR, SUPERVISOR, Switchboard, eventually
 
 MARKUP = '<img src=x onerror="window.__ran = 1"><script>window.__ran = 2</script>'
 WATCH = """
@@ -48,7 +48,7 @@ async def opened(chromium: Browser, switchboard: Switchboard, path: str) -> tupl
 
     page.on("request", note)
     await page.goto(path, wait_until="load")
-    await page.wait_for_function("document.querySelector('#page')?.childElementCount > 0")
+    await expect(page.locator("#page > *").first).to_be_attached()
     return page, asked
 
 
@@ -88,7 +88,11 @@ async def test_what_is_slipped_into_a_page_neither_runs_nor_calls_home(
         }""",
         MARKUP,
     )
-    await page.wait_for_function("window.__violations.length >= 4")
+
+    async def noted() -> bool:
+        return await page.evaluate("window.__violations.length") >= 4
+
+    await eventually(noted, PATIENCE_S, "four violations of the policy")
     assert await page.evaluate("window.__ran") is None
     assert not [url for url in asked if "elsewhere" in url]
 
