@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
@@ -69,12 +69,10 @@ async def outcome_by_keyboard(desk: Page, steps: int = 1) -> None:
 async def test_what_was_typed_in_a_call_survives_a_killed_tab_and_a_killed_switchboard(
     chromium: Browser,
 ) -> None:
-    async with (
-        switchboard_with(120_000) as switchboard,
-        Caller(switchboard.sip_port, "13800138000") as caller,
-    ):
+    async with switchboard_with(120_000) as switchboard, AsyncExitStack() as held:
         desk = await sign_in(chromium, switchboard, "v901", "/desk")
         await ready(desk)
+        caller = await held.enter_async_context(Caller(switchboard.sip_port, "13800138000"))
         await in_a_call(desk, caller)
         await at(desk, "ticket-name").fill("王女士")
         await at(desk, "ticket-facts").press_sequentially(MARKUP)
@@ -121,11 +119,12 @@ async def test_what_was_typed_in_a_call_survives_a_killed_tab_and_a_killed_switc
 async def test_law_is_searched_and_cited_by_keyboard_and_a_ticket_out_of_time_is_finished_later(
     chromium: Browser,
 ) -> None:
-    async with switchboard_with(4_000) as switchboard, Caller(switchboard.sip_port, "13800138001") as caller:
+    async with switchboard_with(4_000) as switchboard, AsyncExitStack() as held:
         async with switchboard.records() as records:
             await Library(records.database).put(read_articles(SAMPLE))
         desk = await sign_in(chromium, switchboard, "v901", "/desk")
         await ready(desk)
+        caller = await held.enter_async_context(Caller(switchboard.sip_port, "13800138001"))
         await in_a_call(desk, caller)
         await at(desk, "ticket-advice").focus()
         await expect(at(desk, "phrases")).to_be_visible()
@@ -177,9 +176,10 @@ async def test_law_is_searched_and_cited_by_keyboard_and_a_ticket_out_of_time_is
 
 @pytest.mark.parametrize("text", ["字" * 33_400])
 async def test_too_much_text_is_told_in_words_and_stays_on_the_page(chromium: Browser, text: str) -> None:
-    async with switchboard_with(60_000) as switchboard, Caller(switchboard.sip_port, "13800138002") as caller:
+    async with switchboard_with(60_000) as switchboard, AsyncExitStack() as held:
         desk = await sign_in(chromium, switchboard, "v901", "/desk")
         await ready(desk)
+        caller = await held.enter_async_context(Caller(switchboard.sip_port, "13800138002"))
         await in_a_call(desk, caller)
         await at(desk, "ticket-facts").fill(text)
         await expect(at(desk, "too-long")).to_contain_text("67")
