@@ -16,12 +16,16 @@
     │   ├── TicketMoved         ticket_moved        another page has saved this ticket meanwhile
     │   ├── TicketFiled         ticket_filed        the ticket is closed
     │   └── TicketTooLong       ticket_too_long     more text than a ticket may hold
+    │   ├── NoSuchShift         no_such_shift       no shift or swap of this number, or not theirs, or over
+    │   ├── ShiftOverlaps       shift_overlaps      the volunteer has another shift at that time
+    │   └── SwapDecided         swap_decided        somebody has decided already, or it was withdrawn
     ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
     ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
     ├── KnownCallersInvalid     known_callers       lines that hold no number or no reason, all of them named
     ├── LawFileInvalid          law_file            a file of articles with mistakes, all of them named
     ├── LawMoved                law_moved           somebody else changed the law collection meanwhile
+    ├── ShiftsInvalid           shifts_invalid      lines that hold no shift, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
@@ -41,6 +45,9 @@
         ├── Conflict            conflict       409  what was asked does not fit what has happened meanwhile
         │   ├── Moved           version_moved
         │   ├── NoEarlier       nothing_earlier
+        │   ├── Overlaps        shift_overlaps
+        │   ├── Decided         decided             a swap or an appeal
+        │   ├── AppealTooLate   appeal_too_late
         │   ├── NoEarlierSound  no_earlier_recording
         │   ├── TicketElsewhere ticket_moved
         │   ├── TicketClosed    ticket_filed
@@ -122,6 +129,18 @@ class LawFileInvalid(SwitchboardError):
     code = "law_file"
     zh = "法律条文文件有误。"
     en = "The file of articles has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class ShiftsInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake, beginning with the number of the row."""
+
+    code = "shifts_invalid"
+    zh = "班次表有误。"
+    en = "The list of shifts has mistakes."
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -222,6 +241,24 @@ class TicketTooLong(RecordsError):
     code = "ticket_too_long"
     zh = "记录太长：全部文字最多约三万三千字，请删减后再保存。"
     en = "The ticket is too long: at most about 100,000 letters (33,000 Chinese characters) in all. Shorten it."
+
+
+class NoSuchShift(RecordsError):
+    code = "no_such_shift"
+    zh = "没有这个班次。"
+    en = "There is no such shift."
+
+
+class ShiftOverlaps(RecordsError):
+    code = "shift_overlaps"
+    zh = "这位志愿者在这段时间已有班次。"
+    en = "The volunteer has another shift at that time."
+
+
+class SwapDecided(RecordsError):
+    code = "swap_decided"
+    zh = "这个换班申请已经处理过了。"
+    en = "This request has been decided already."
 
 
 class RulesInvalid(SwitchboardError):
@@ -369,6 +406,24 @@ class NoEarlier(Conflict):
     code = "nothing_earlier"
     zh = NothingEarlier.zh
     en = NothingEarlier.en
+
+
+class Overlaps(Conflict):
+    code = "shift_overlaps"
+    zh = ShiftOverlaps.zh
+    en = ShiftOverlaps.en
+
+
+class Decided(Conflict):
+    code = "decided"
+    zh = "已经有人处理过了，请刷新查看结果。"
+    en = "Somebody has decided already; reload to see how."
+
+
+class AppealTooLate(Conflict):
+    code = "appeal_too_late"
+    zh = "申诉期限（七天）已过。"
+    en = "The seven days for an objection are over."
 
 
 class NoEarlierSound(Conflict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ivr.ari.client import Ari
 from ivr.dialling import caller_number, trunk_endpoint
 from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
+from ivr.places import Places
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
@@ -25,6 +27,7 @@ from routing.model import Entry, KnownEntry, KnownSeat, Standing, Step, Subscrip
 from routing.policy import Policy, Quality, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
+from switchboard.agents.duty import Duty
 from switchboard.agents.quality import DAYS_COUNTED, MOST_COUNTED, qualities
 from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
@@ -80,10 +83,20 @@ class House:
         self._take(rules)
         self.prompts = prompts
         self.studio = Studio(prompts)
+        self.places = Places(config.cache_dir)
         self.board = board
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self._rate_again = asyncio.Event()
+        self.duty = Duty(
+            records,
+            board,
+            self.desks,
+            self.matter_words,
+            alive=config.run_dir / "alive",
+            on_ratings=self._rate_again.set,
+        )
         self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
@@ -220,6 +233,14 @@ class House:
             return "third_party_here"
         return None
 
+    def call_off(self, contact_id: str) -> str | None:
+        """The volunteer does not want the other hotline any more that still rings. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.handing is None or contact.handing["state"] != "ringing":
+            return "nobody_rings"
+        contact.call_off.set()
+        return None
+
     async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
         """Leave out what is said from now on, or record again; both sides hear it said. Returns why not, or None."""
         contact = self.live.contact(contact_id)
@@ -250,6 +271,11 @@ class House:
     def matters(self) -> list[dict[str, str]]:
         return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
 
+    def survey_keys(self, hotline: str | None) -> str | None:
+        """The keys of a hotline's survey, from good to bad; None where nothing is asked."""
+        known = self.hotlines.get(hotline or "")
+        return known.survey.keys if known and known.survey else None
+
     def priorities(self) -> list[dict[str, str]]:
         return [{"id": reason.id, "zh": reason.zh, "en": reason.en} for reason in self.policy.priorities]
 
@@ -268,15 +294,18 @@ class House:
         return _volunteer(agent, self.qualities.get(agent.id, Quality()))
 
     async def keep_qualities(self) -> None:
-        """Read callers' ratings every hour; a desk follows when it becomes ready."""
+        """Read callers' ratings every hour, and when one ceases to count; a desk follows when it becomes ready."""
         while True:
+            self._rate_again.clear()
             since_ms = now_ms() - DAYS_COUNTED * 86_400_000
             try:
                 rated = await self.records.rated(since_ms=since_ms, most=MOST_COUNTED)
                 self.qualities = await asyncio.to_thread(qualities, rated, self.hotlines)
             except SwitchboardError as error:
                 log.warning("ratings not read", error=error.code)
-            await asyncio.sleep(QUALITY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(QUALITY_S):
+                    await self._rate_again.wait()
 
     def serves(self, desk: Desk, matter: str | None, language: str) -> bool:
         """Whether the volunteer at this desk could be offered such a contact in any ring."""

@@ -56,6 +56,7 @@ class Desk:
         self._queue: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
+        self._talks = 0
         self._ticket_of: str | None = None
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
@@ -152,6 +153,7 @@ class Desk:
             self.tell({"type": "messages", "messages": messages})
 
     def _serve(self, contact: Contact) -> None:
+        self._talks, self._wrapped = contact.talks, None
         self.contact = {
             "id": contact.id,
             "stage": "talking" if contact.talking_ms else "connecting",
@@ -211,7 +213,7 @@ class Desk:
                     self.house.records.append(
                         self.contact["id"],
                         "wrapped_up",
-                        key=f"wrapped_up:{self.agent.id}",
+                        key=self._wrap_up_key,
                         agent=self.agent.id,
                     )
                 )
@@ -252,8 +254,13 @@ class Desk:
         self._wrapped = contact
         self._contact_gone()
         return self.house.background(
-            file_ticket(self.house, contact, self.agent.id, matter, disposition, note)
+            file_ticket(self.house, contact, self.agent.id, matter, disposition, note, key=self._wrap_up_key)
         )
+
+    @property
+    def _wrap_up_key(self) -> str:
+        """One wrap-up for each talk of this volunteer with the caller, however often it is sent."""
+        return f"wrapped_up:{self.agent.id}" + (f":{self._talks}" if self._talks else "")
 
 
 def _error(re: str, code: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -50,6 +50,15 @@ class Desks:
 
     def at(self, agent: str) -> Desk | None:
         return self._desks.get(agent)
+
+    def present(self) -> list[str]:
+        """Who is signed in here."""
+        return list(self._desks)
+
+    def tell(self, agent: str, frame: dict[str, Any]) -> None:
+        """Something for this volunteer's desk, if it is here."""
+        if desk := self._desks.get(agent):
+            desk.tell(frame)
 
     def is_away(self, agent: str | None) -> bool:
         """Whether the volunteer's page is gone for the moment (a reload) while the desk is kept."""
@@ -104,6 +113,10 @@ class Desks:
             desk.adopt(seat)
             if seat.state == "wrap_up":
                 await resume_wrap_up(desk, seat)
+            state = (desk.agent.id, seat.state, seat.reason or None)
+            house.background(
+                house.records.log_agent_state(*state)
+            )  # nobody noted what changed without a desk
 
     async def _take_messages(self, desk: Desk) -> None:
         """Whoever is signed in may be given messages, also in a pause from calls."""

@@ -33,11 +33,19 @@ async def begin_ticket(house: House, contact: str, agent: str, matter: str | Non
 
 
 async def file_ticket(
-    house: House, contact: str, agent: str, matter: str | None, disposition: str, note: str = ""
+    house: House,
+    contact: str,
+    agent: str,
+    matter: str | None,
+    disposition: str,
+    note: str = "",
+    *,
+    key: str | None = None,
 ) -> None:
     """The outcome and all that was typed are kept for good: the event first, so that nothing is filed without it.
 
-    ``note`` counts where nothing was typed on a ticket. Returns after the commit, however long that takes.
+    ``note`` counts where nothing was typed on a ticket; one ``key`` is filed once. Returns after the
+    commit, however long that takes.
     """
     tickets = house.records.tickets
     ticket = await _patiently(lambda: tickets.of(contact, agent))
@@ -49,7 +57,7 @@ async def file_ticket(
         contact,
         "wrapped_up",
         at_ms=now_ms(),
-        key=f"wrapped_up:{agent}",
+        key=key or f"wrapped_up:{agent}",
         agent=agent,
         matter=matter,
         disposition=disposition,

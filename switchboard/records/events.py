@@ -36,6 +36,8 @@ CallEnd = Literal["reached", "busy", "no_answer", "not_confirmed", "failed", "gi
 """How a call that we placed ended; ``not_confirmed``: nobody pressed the key, perhaps a machine."""
 RecordingKind = Literal["talk", "remark", "message"]
 FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
+AppealOutcome = Literal["upheld", "dismissed"]
+"""``upheld``: the rating is left out of the volunteer's figures and of what the routing engine knows of them."""
 
 MOST_EVENTS = 2_000
 """One contact cannot have more; a loop somewhere must not fill the disk."""
@@ -191,6 +193,13 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "by": _Field(is_slug),
         "outcome": _Field(_one_of(FollowUpOutcome)),
         "note": _maybe(_text(4_000)),
+    },
+    # The volunteer objects to the rating; a supervisor has decided.
+    "appealed": {"agent": _Field(is_slug), "text": _Field(_text(2_000))},
+    "appeal_decided": {
+        "by": _Field(is_slug),
+        "outcome": _Field(_one_of(AppealOutcome)),
+        "reason": _Field(_text(2_000)),
     },
     "queued": {"entry": _Field(is_slug)},
     "reserved": {

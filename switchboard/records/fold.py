@@ -37,7 +37,8 @@ class ContactRecord:
     ``talk_ms`` is the sum of all talks. Both are None while they still run. ``agent`` is who talked last.
     ``reservation`` is the one now pending, ``reservations`` how many there were. ``consent`` is False when the
     caller refused to be recorded, None when nobody was asked; ``pauses`` are (from_ms, to_ms or None) of the talk's
-    recording. ``information`` and ``transferred_to`` name the last of each; ``follow_up`` is ``open`` or ``done``.
+    recording. ``information`` and ``transferred_to`` name the last of each; ``follow_up`` is ``open`` or ``done``;
+    ``appeal``, the volunteer's objection to the rating, is ``open``, ``upheld`` or ``dismissed``.
     Messages and call-backs have ``origin`` (the call they come from; of a call that dialled back in, the contact it
     is about), ``due_ms``, ``next_ms`` (not before), ``code`` and ``attempts``. ``final`` means that nothing but a
     recording, a follow-up and a ticket finished late can be added.
@@ -75,6 +76,7 @@ class ContactRecord:
     hangup_cause: int | None = None
     survey: Mapping[str, str] = field(default_factory=dict)
     follow_up: str | None = None
+    appeal: str | None = None
     pauses: tuple[tuple[int, int | None], ...] = ()
     disposition: str | None = None
     note: str | None = None
@@ -126,7 +128,9 @@ def elapsed_ms(first: ContactEvent, second: ContactEvent) -> int:
     return max(0, second.at_ms - first.at_ms)
 
 
-_AFTER_END = frozenset({"wrapped_up", "ticket_filed", "recording", "follow_up", "followed_up"})
+_AFTER_END = frozenset(
+    {"wrapped_up", "ticket_filed", "recording", "follow_up", "followed_up", "appealed", "appeal_decided"}
+)
 _AFTER_FINAL = _AFTER_END - {"wrapped_up"}
 
 
@@ -271,6 +275,7 @@ class _Folding:
         agent = _str(data.get("agent"))
         self._set["agent"] = agent
         self._talkers.add(agent)
+        self._wrapped.discard(agent)  # another talk with the same volunteer has a wrap-up of its own
         if self._talk_from is None:
             self._talk_from = event
         if not self._talked:
@@ -308,6 +313,13 @@ class _Folding:
     def _on_followed_up(self, _event: ContactEvent, _data: Mapping[str, object]) -> None:
         if self._set.get("follow_up") == "open":
             self._set["follow_up"] = "done"
+
+    def _on_appealed(self, _event: ContactEvent, _data: Mapping[str, object]) -> None:
+        self._set.setdefault("appeal", "open")
+
+    def _on_appeal_decided(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if self._set.get("appeal") == "open":
+            self._set["appeal"] = _str(data.get("outcome"))
 
     def _on_survey(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
         question, answer = _str(data.get("question")), _str(data.get("answer"))

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from ivr.prompts.studio import Studio
 from routing.model import Standing
+from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
 from switchboard.law.library import Library
 from switchboard.records import Records
@@ -71,6 +72,9 @@ class WebHouse(Protocol):
     def studio(self) -> Studio: ...
 
     @property
+    def duty(self) -> Duty: ...
+
+    @property
     def calendar(self) -> Calendar: ...
 
     async def health(self) -> Mapping[str, Health]:
@@ -79,6 +83,10 @@ class WebHouse(Protocol):
 
     def matters(self) -> list[dict[str, str]]:
         """``id``, ``zh``, ``en`` of each matter."""
+        ...
+
+    def survey_keys(self, hotline: str | None) -> str | None:
+        """The keys of a hotline's survey, from good to bad; None where nothing is asked."""
         ...
 
     def priorities(self) -> list[dict[str, str]]:

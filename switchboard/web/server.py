@@ -9,15 +9,20 @@ from aiohttp import ClientSession, web
 
 from switchboard.web import (
     api,
+    appeals,
     calendar,
     callers,
     earlier,
     files,
+    help_calls,
     law,
+    own_figures,
     own_phone,
     prompts,
     rules,
+    shifts,
     sockets,
+    swaps,
     tickets,
     walk,
 )
@@ -38,7 +43,12 @@ from switchboard.web.state import (
     SOUND_DOOR,
 )
 
-PARTS = (api, rules, prompts, callers, calendar, own_phone, walk, law, tickets, earlier, sockets, files)
+PARTS = (
+    *(api, rules, prompts, callers, calendar, walk),
+    *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
+    *(law, tickets, earlier),
+    *(sockets, files),
+)
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:

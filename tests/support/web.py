@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -12,6 +13,7 @@ from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from routing.model import Standing
 from routing.twin import Twin
+from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
 from switchboard.config import load_config
 from switchboard.law import Library
@@ -44,6 +46,10 @@ class SmallHouse:
         self.service_number: str | None = None
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.at_desks: list[str] = []
+        self.ratings_read = 0
+        self.duty = Duty(records, self.board, self, self.matter_words, on_ratings=self._rated)
         self.rule_book = RuleBook(records, read_seeds(load_config()))
 
     async def health(self) -> Mapping[str, Health]:
@@ -57,6 +63,21 @@ class SmallHouse:
             {"id": "over_80", "zh": "八十岁以上老人", "en": "Over 80"},
             {"id": "minor", "zh": "未成年人", "en": "Minor"},
         ]
+
+    def present(self) -> list[str]:
+        return self.at_desks
+
+    def tell(self, agent: str, frame: dict[str, Any]) -> None:
+        self.told.append((agent, frame))
+
+    def _rated(self) -> None:
+        self.ratings_read += 1
+
+    def matter_words(self, matter: str | None) -> dict[str, str] | None:
+        return next((words for words in self.matters() if words["id"] == matter), None)
+
+    def survey_keys(self, hotline: str | None) -> str | None:
+        return "123" if hotline == "12348" else None
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         socket = web.WebSocketResponse()

@@ -23,6 +23,7 @@ commands = Group(
             "已有另一条热线在通话中或正在接通",
             "Another hotline is in the talk or being rung",
         ),
+        "nobody_rings": ("没有正在呼叫的热线", "No other hotline is being rung"),
         "extended_already": ("整理时间只能延长一次", "The time can be extended once only"),
         "not_recorded": ("本次通话没有录音", "This talk is not being recorded"),
     }
@@ -61,6 +62,12 @@ async def hang_up(desk: Desk, command: OfContact) -> None:
 async def hand_over(desk: Desk, command: HandOver) -> None:
     contact = my_contact(desk, command)
     if why := desk.house.hand_over(contact["id"], command.to or "", three_way=command.three_way):
+        raise Refused(why)
+
+
+@commands.on("call_off", OfContact)
+async def call_off(desk: Desk, command: OfContact) -> None:
+    if why := desk.house.call_off(my_contact(desk, command)["id"]):
         raise Refused(why)
 
 
