@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from switchboard.law import Library, read_articles
@@ -43,12 +43,9 @@ async def kill(desk: Page) -> BrowserContext:
     """The tab's process dies: nothing of the page can do anything any more."""
     session = await desk.context.new_cdp_session(desk)
     async with desk.expect_event("crash"):
-        session_send = session.send("Page.crash")
-        try:
-            await session_send
-        except Exception as error:
-            if "crash" not in str(error).lower() and "closed" not in str(error).lower():
-                raise
+        sent = asyncio.ensure_future(session.send("Page.crash"))  # whoever would answer is dead
+    sent.cancel()
+    await asyncio.gather(sent, return_exceptions=True)
     return desk.context
 
 
@@ -174,15 +171,15 @@ async def test_law_is_searched_and_cited_by_keyboard_and_a_ticket_out_of_time_is
         assert [event.kind for event in events].count("ticket_filed") == 1
 
 
-@pytest.mark.parametrize("text", ["字" * 33_400])
-async def test_too_much_text_is_told_in_words_and_stays_on_the_page(chromium: Browser, text: str) -> None:
+async def test_too_much_text_is_told_in_words_and_stays_on_the_page(chromium: Browser) -> None:
+    text = "字" * 33_400
     async with switchboard_with(60_000) as switchboard, AsyncExitStack() as held:
         desk = await sign_in(chromium, switchboard, "v901", "/desk")
         await ready(desk)
         caller = await held.enter_async_context(Caller(switchboard.sip_port, "13800138002"))
         await in_a_call(desk, caller)
         await at(desk, "ticket-facts").fill(text)
-        await expect(at(desk, "too-long")).to_contain_text("67")
+        await expect(at(desk, "too-long")).to_contain_text("206")  # bytes, the matter counted
         await at(desk, "ticket-facts").fill(text[:33_000])
         await saved(desk)
         [record] = [one for one in await switchboard.contacts() if one.ended_ms is None]
