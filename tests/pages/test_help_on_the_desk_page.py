@@ -64,7 +64,7 @@ async def test_a_call_for_help_goes_to_the_board_and_back_and_survives_reload_an
     await board.add_init_script(COUNT_NOTES)
     await board.reload()
     await expect(at(board, "board")).to_have_attribute("data-live", "true")
-    await board.locator("h1").click()  # a browser is silent until the first click
+    await at(board, "age").click()  # a browser is silent until the first click
     desk = await sign_in(chromium, switchboard, "v901", "/desk")
     await ready(desk)
     await expect(at(desk, "help")).to_have_count(0)  # nobody to call about
