@@ -40,6 +40,7 @@ from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.errors import SwitchboardError
 from switchboard.health import check_health
+from switchboard.law.library import Library
 from switchboard.live import Live
 from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
@@ -76,6 +77,7 @@ class House:
     ) -> None:
         self.config = config
         self.records = records
+        self.law = Library(records.database)
         self.engine = engine
         self.rule_book = rule_book
         self._take(rules)
@@ -229,6 +231,14 @@ class House:
             contact.hand_overs.put_nowait(HandOver(transfer, three_way))
         except asyncio.QueueFull:
             return "third_party_here"
+        return None
+
+    def call_off(self, contact_id: str) -> str | None:
+        """The volunteer does not want the other hotline any more that still rings. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.handing is None or contact.handing["state"] != "ringing":
+            return "nobody_rings"
+        contact.call_off.set()
         return None
 
     async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:

@@ -18,6 +18,7 @@ from switchboard.agents.commands.group import Refused
 from switchboard.agents.commands.presence import PAUSE_REASONS
 from switchboard.agents.commands.table import KNOWN, WORDS
 from switchboard.agents.ring import Ring
+from switchboard.agents.tickets import begin_ticket, file_ticket
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Desk:
         self._queue: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
-        self.extended: set[str] = set()
+        self._talks = 0
+        self._ticket_of: str | None = None
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def now_is(self, agent: AgentRow) -> None:
@@ -78,7 +80,8 @@ class Desk:
 
     def adopt(self, seat: Seat) -> None:
         """Take over the state the seat had before this process knew the desk."""
-        self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms, "until": None}
+        self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms}
+        self.state["until"] = seat.until_ms if seat.state == "wrap_up" else None
         contact = self.house.live.contact(seat.entry.partition("/")[0]) if seat.entry else None
         if contact and seat.state == "in_contact":
             self._serve(contact)
@@ -150,6 +153,7 @@ class Desk:
             self.tell({"type": "messages", "messages": messages})
 
     def _serve(self, contact: Contact) -> None:
+        self._talks, self._wrapped = contact.talks, None
         self.contact = {
             "id": contact.id,
             "stage": "talking" if contact.talking_ms else "connecting",
@@ -162,13 +166,24 @@ class Desk:
             "consent": contact.consent,
             "transfers": self.house.transfers_of(contact),
             "hand_over": contact.handing,
+            "extended": False,
         }
         self.tell({"type": "contact", "contact": self.contact})
+
+    def wrap_up_again(self, contact: Contact, until_ms: int | None) -> None:
+        """The wrap-up that this process found when it began."""
+        self._serve(contact)
+        if self.contact:
+            self.contact |= {"stage": "wrap_up", "wrap_up_until": until_ms}
+            self.tell({"type": "contact", "contact": self.contact})
 
     def talking(self, contact: Contact, recording: bool) -> None:
         if self.contact is None and self.state["name"] == "in_contact":
             self._serve(contact)
         if self.contact and self.contact["id"] == contact.id:
+            if self._ticket_of != contact.id:
+                self._ticket_of = contact.id
+                self.house.background(begin_ticket(self.house, contact.id, self.agent.id, contact.matter))
             self.contact |= {
                 "stage": "talking",
                 "talking_since": contact.talking_ms,
@@ -198,7 +213,7 @@ class Desk:
                     self.house.records.append(
                         self.contact["id"],
                         "wrapped_up",
-                        key=f"wrapped_up:{self.agent.id}",
+                        key=self._wrap_up_key,
                         agent=self.agent.id,
                     )
                 )
@@ -234,21 +249,18 @@ class Desk:
         """What this volunteer may choose; only a backup may stand by."""
         return [reason for reason in PAUSE_REASONS if reason != "standby" or self.agent.backup]
 
-    def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[Any]:
+    def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[None]:
         """The outcome of the contact just talked to; the desk is done with it. Await for its commit."""
-        stored = self.house.records.append(
-            contact,
-            "wrapped_up",
-            at_ms=now_ms(),
-            key=f"wrapped_up:{self.agent.id}",
-            agent=self.agent.id,
-            matter=matter,
-            disposition=disposition,
-            note=note,
-        )
         self._wrapped = contact
         self._contact_gone()
-        return stored
+        return self.house.background(
+            file_ticket(self.house, contact, self.agent.id, matter, disposition, note, key=self._wrap_up_key)
+        )
+
+    @property
+    def _wrap_up_key(self) -> str:
+        """One wrap-up for each talk of this volunteer with the caller, however often it is sent."""
+        return f"wrapped_up:{self.agent.id}" + (f":{self._talks}" if self._talks else "")
 
 
 def _error(re: str, code: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ivr.softphones import dial_string, provision, remove
 from routing.errors import RoutingError
 from routing.model import Change, agent_of, live_seat, message_seats
 from switchboard.agents.desk import Desk, Reached
+from switchboard.agents.tickets import resume_wrap_up
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
@@ -110,6 +111,8 @@ class Desks:
             await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
+            if seat.state == "wrap_up":
+                await resume_wrap_up(desk, seat)
             state = (desk.agent.id, seat.state, seat.reason or None)
             house.background(
                 house.records.log_agent_state(*state)

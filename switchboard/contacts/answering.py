@@ -273,7 +273,7 @@ async def _talk(
 ) -> str:
     if not resumed:
         contact.called("reached")
-    return await talk(call, contact, hotline, leg, legs, resumed=resumed)
+    return await talk(call, contact, hotline, leg, legs, resumed=resumed) or "agent"
 
 
 async def _free_seat(contact: Contact) -> None:

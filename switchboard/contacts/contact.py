@@ -106,6 +106,10 @@ class Contact:
     pauses: tuple[tuple[int, int | None], ...] = ()
     hand_overs: asyncio.Queue[HandOver] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
     handing: dict[str, Any] | None = None
+    call_off: asyncio.Event = field(default_factory=asyncio.Event)
+    """The volunteer does not want the other hotline any more that still rings."""
+    talks: int = 0
+    """How many talks with a volunteer there were before this one."""
     rules: Rules = field(init=False)
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -152,6 +156,7 @@ class Contact:
             code=record.code,
             attempts=record.attempts,
             message_ms=next((one.ms for one in record.recordings if one.id == record.id), None),
+            talks=sum(one.kind == "talk" for one in record.recordings),
         )
 
     async def look_up(self) -> None:
@@ -232,12 +237,17 @@ class Contact:
         )
         self.show()
 
+    @property
+    def recording_id(self) -> str:
+        """Of the talk that goes on now; each has its own."""
+        return f"rec-{self.id}-{self.talks + 1}" if self.talks else f"rec-{self.id}"
+
     async def pause_recording(self) -> bool:
         """The volunteer leaves a secret out. False when it was paused already."""
         since = await self.recording.pause() if self.recording else None
         if since is None:
             return False
-        self.note("recording_paused", id=f"rec-{self.id}", from_ms=since)
+        self.note("recording_paused", id=self.recording_id, from_ms=since)
         await self._tell_both("recording_paused")
         return True
 
@@ -245,7 +255,7 @@ class Contact:
         gap = await self.recording.resume() if self.recording else None
         if gap is None:
             return False
-        self.note("recording_resumed", id=f"rec-{self.id}", from_ms=gap[0], to_ms=gap[1])
+        self.note("recording_resumed", id=self.recording_id, from_ms=gap[0], to_ms=gap[1])
         await self._tell_both("recording_resumed")
         return True
 
@@ -302,6 +312,16 @@ class Contact:
             how="code",
         )
         self.show()
+
+    def left_alone(self) -> None:
+        """The volunteer has left before the other hotline answered, and it did not: to the head of the queue."""
+        self.talks += 1
+        self.requeued = True
+        self.priority = self.house.policy.highest_priority
+        self.agent = self.reservation = self.leg = self.talking_ms = self.handing = None
+        self.agent_done, self.pauses = False, ()
+        self.hand_overs = asyncio.Queue(maxsize=1)
+        self.enter("waiting")
 
     def assigned(self, reservation: int, agent: str) -> None:
         """A volunteer has this message on the desk."""

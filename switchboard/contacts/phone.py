@@ -100,8 +100,12 @@ async def resume_call(call: Call, contact: Contact) -> None:
             await say(call, ["transfer_over", "goodbye"])
             return
         if contact.stage == "transfer" and contact.talked:
-            await resume_transfer(call, contact)
-        if contact.stage == "survey" or (contact.talked and contact.stage == "transfer"):
+            if not await resume_transfer(call, contact) and contact.transferred_to is None:
+                await _left_alone(call, contact)  # it rang when we went away
+                await serve(call, contact, hotline)
+                return
+            contact.stage = "survey"
+        if contact.stage == "survey":
             contact.end("completed", "agent")
             await ask_survey(call, contact, hotline)
             return
@@ -118,19 +122,30 @@ async def resume_call(call: Call, contact: Contact) -> None:
 
 
 async def serve(call: Call, contact: Contact, hotline: Hotline, *, resumed: bool = False) -> None:
-    """Wait for a volunteer, talk, ask how it was."""
-    async with AsyncExitStack() as held:
-        leg = await find_leg(contact, held) if resumed else None
-        resumed = leg is not None
-        leg = leg or await wait_for_volunteer(call, contact, held)
-        if leg is None:
-            return
-        try:
-            ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
-        finally:
-            contact.house.tasks.served_by(contact)
+    """Wait for a volunteer, talk, ask how it was. A caller whom the volunteer left with a hotline that did not answer
+    goes to the head of the queue."""
+    while True:
+        async with AsyncExitStack() as held:
+            leg = await find_leg(contact, held) if resumed else None
+            resumed = leg is not None
+            leg = leg or await wait_for_volunteer(call, contact, held)
+            if leg is None:
+                return
+            try:
+                ended_by = await talk(call, contact, hotline, leg, held, resumed=resumed)
+            finally:
+                contact.house.tasks.served_by(contact)
+        if ended_by:
+            break
+        resumed = False
+        await _left_alone(call, contact)
     contact.end("completed", ended_by)
     await ask_survey(call, contact, hotline)
+
+
+async def _left_alone(call: Call, contact: Contact) -> None:
+    contact.left_alone()
+    await say(call, ["transfer_failed"])
 
 
 async def wait_for_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Line | None:
@@ -296,11 +311,11 @@ async def _finish(contact: Contact, reservation: int) -> None:
 
 async def talk(
     call: Call, contact: Contact, hotline: Hotline, leg: Line, legs: AsyncExitStack, *, resumed: bool
-) -> str:
-    """Caller and volunteer in one bridge, recorded unless the caller refused. Returns who ended it: ``agent`` or
-    ``caller``.
+) -> str | None:
+    """Caller and volunteer in one bridge, recorded unless the caller refused. Returns who ended it: ``agent``.
 
-    A third party (another hotline) may be added; when the volunteer leaves, the caller stays with it, unrecorded.
+    A third party (another hotline) may be added; when the volunteer leaves, the caller stays with it, unrecorded. None:
+    it still rang then and did not answer, so that the caller is alone.
     """
     ari = contact.house.require_ari()
     async with AsyncExitStack() as held:
@@ -313,7 +328,8 @@ async def talk(
         if third.wanted:
             contact.enter("transfer")
             await _finish(contact, contact.reservation or 0)
-            await third.stay()
+            if not await third.stay():
+                return None
     return "agent"
 
 
@@ -376,7 +392,7 @@ async def _ring_again(contact: Contact, bridge: Bridge, legs: AsyncExitStack) ->
 @asynccontextmanager
 async def _recorded(call: Call, contact: Contact, bridge: Bridge, *, adopt: bool) -> AsyncIterator[None]:
     """A recording that fails never ends a talk: the record lists the whole talk as a gap."""
-    recording = f"rec-{contact.id}"
+    recording = contact.recording_id
     age_ms = max(0, now_ms() - (contact.talking_ms or now_ms())) if adopt else None
     running = AsyncExitStack()
     try:

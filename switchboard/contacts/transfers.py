@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from ivr.agent_leg import standing_legs
+from ivr.agent_leg import Withdrawn, standing_legs, unless
 from ivr.ari.bridge import Bridge
 from ivr.ari.channel import Channel
 from ivr.call import Call, Line
@@ -63,11 +63,19 @@ async def transfer_caller(call: Call, contact: Contact, hotline: Hotline, wanted
 
 async def resume_transfer(call: Call, contact: Contact) -> bool:
     """After a restart: whether the caller was still talking to the other hotline, and has now ended."""
-    legs = await standing_legs(contact.house.require_ari(), f"tr-{contact.id}-")
+    legs = await _legs_of(contact)
     if not legs:
         return False
     await found_again(call, Line(contact.house.require_ari(), legs[-1]))
     return True
+
+
+async def _legs_of(contact: Contact) -> list[Channel]:
+    """After a restart: who is in the talk. Nobody waits any more for one that only rings: it is hung up."""
+    ari, prefix = contact.house.require_ari(), f"tr-{contact.id}-"
+    for leg in await standing_legs(ari, prefix, ringing=True):
+        await leg.hangup()
+    return await standing_legs(ari, prefix)
 
 
 def _leg_id(contact: Contact) -> str:
@@ -115,21 +123,17 @@ class Guests:
 
     async def _invite(self, wish: HandOver) -> None:
         contact, transfer = self._contact, wish.transfer
-        party = ThirdParty(self._bridge, transfer)
+        party, self._party = ThirdParty(self._bridge, transfer), None
+        contact.call_off.clear()
         self._show(transfer, "ringing")
         try:
-            await party.join(
-                contact.house.require_ari(),
-                _endpoint(contact, self._hotline, transfer),
-                leg_id=_leg_id(contact),
-                shown=shown_number(transfer, self._hotline.number, contact.caller),
-            )
-        except (LegFailed, NumberRefused) as failed:
+            await unless(contact.call_off, self._ring(party, transfer))
+        except (LegFailed, NumberRefused, Withdrawn) as failed:
             cause = failed.cause if isinstance(failed, LegFailed) else None
             contact.transferred(
                 transfer.id, "agent", answered=False, three_way=wish.three_way, hangup_cause=cause
             )
-            self._show(transfer, "failed")
+            self._show(transfer, "cancelled" if isinstance(failed, Withdrawn) else "failed")
             await party.close()
             return
         except BaseException:
@@ -145,11 +149,28 @@ class Guests:
         await party.close()
         self._show(transfer, "left")
 
-    async def stay(self) -> None:
-        """The volunteer has left: the caller stays with the third party, also with one that still rings."""
-        await self._settled.wait()
-        if self._party is not None:
-            await self._party.gone()
+    async def _ring(self, party: ThirdParty, transfer: Transfer) -> None:
+        contact = self._contact
+        await party.join(
+            contact.house.require_ari(),
+            _endpoint(contact, self._hotline, transfer),
+            leg_id=_leg_id(contact),
+            shown=shown_number(transfer, self._hotline.number, contact.caller),
+        )
+
+    async def stay(self) -> bool:
+        """The volunteer has left: the caller stays with the third party, also with one that still rings (music
+        meanwhile). False: it did not answer, and the caller is alone."""
+        if not self._settled.is_set():
+            await self._bridge.start_moh("default")
+            try:
+                await self._settled.wait()
+            finally:
+                await self._bridge.stop_moh()
+        if self._party is None:
+            return False
+        await self._party.gone()
+        return True
 
     async def close(self) -> None:
         if self._party is not None:
@@ -174,7 +195,7 @@ async def guests(
     async with AsyncExitStack() as held:
         held.push_async_callback(invited.close)
         if resumed:
-            await invited.adopt(await standing_legs(contact.house.require_ari(), f"tr-{contact.id}-"))
+            await invited.adopt(await _legs_of(contact))
         task = asyncio.create_task(invited.receive(), name=f"guests {contact.id}")
         held.push_async_callback(_end, task)
         yield invited

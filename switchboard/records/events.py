@@ -256,11 +256,21 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
     },
     "disconnected": {"by": _Field(_one_of(EndedBy))},
     "survey": {"question": _Field(is_slug), "answer": _Field(_text(8))},
+    # ``ticket`` is the SHA-256 of what was typed (records.tickets); without an outcome the time ran out.
     "wrapped_up": {
         "agent": _Field(is_slug),
         "matter": _maybe(is_slug),
         "disposition": _maybe(is_slug),
         "note": _maybe(_text(4_000)),
+        "ticket": _maybe(_hash),
+    },
+    # The same, finished later: the time for it had run out.
+    "ticket_filed": {
+        "agent": _Field(is_slug),
+        "matter": _maybe(is_slug),
+        "disposition": _maybe(is_slug),
+        "note": _maybe(_text(4_000)),
+        "ticket": _maybe(_hash),
     },
     "ended": {
         "reason": _Field(_one_of(EndReason)),

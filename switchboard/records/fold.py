@@ -2,8 +2,8 @@
 
 ``fold`` takes the events in any order and with repeats, sorts by ``seq`` and never fails on their content:
 what it does not understand it leaves out. After ``ended`` only the wrap-up and recordings still count; after
-the record is final only recordings, since a file may be found and repaired later. The first word on how a
-contact ended stays.
+the record is final only recordings, since a file may be found and repaired later, and a ticket whose time had run
+out. The first word on how a contact ended stays.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class ContactRecord:
     ``appeal``, the volunteer's objection to the rating, is ``open``, ``upheld`` or ``dismissed``.
     Messages and call-backs have ``origin`` (the call they come from; of a call that dialled back in, the contact it
     is about), ``due_ms``, ``next_ms`` (not before), ``code`` and ``attempts``. ``final`` means that nothing but a
-    recording and a follow-up can be added.
+    recording, a follow-up and a ticket finished late can be added.
     """
 
     id: str
@@ -128,7 +128,9 @@ def elapsed_ms(first: ContactEvent, second: ContactEvent) -> int:
     return max(0, second.at_ms - first.at_ms)
 
 
-_AFTER_END = frozenset({"wrapped_up", "recording", "follow_up", "followed_up", "appealed", "appeal_decided"})
+_AFTER_END = frozenset(
+    {"wrapped_up", "ticket_filed", "recording", "follow_up", "followed_up", "appealed", "appeal_decided"}
+)
 _AFTER_FINAL = _AFTER_END - {"wrapped_up"}
 
 
@@ -273,6 +275,7 @@ class _Folding:
         agent = _str(data.get("agent"))
         self._set["agent"] = agent
         self._talkers.add(agent)
+        self._wrapped.discard(agent)  # another talk with the same volunteer has a wrap-up of its own
         if self._talk_from is None:
             self._talk_from = event
         if not self._talked:
@@ -329,6 +332,12 @@ class _Folding:
             said = _str(data.get(name))
             if said is not None:  # a wrap-up that ran out says nothing and erases nothing
                 self._set[name] = said
+
+    def _on_ticket_filed(self, event: ContactEvent, data: Mapping[str, object]) -> None:
+        """What somebody else said about the outcome meanwhile stays, unless this one talked last."""
+        if self._set.get("disposition") is None or self._set.get("agent") == _str(data.get("agent")):
+            self._on_wrapped_up(event, data)
+        self._wrapped.add(_str(data.get("agent")))
 
     def _on_ended(self, event: ContactEvent, data: Mapping[str, object]) -> None:
         self._ended = True

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -299,6 +300,69 @@ class OverloadRow(Base):
     role: Mapped[str] = mapped_column(String(64), primary_key=True)
     level: Mapped[str] = mapped_column(String(16))
     at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class TicketRow(Base):
+    """What one volunteer writes about one contact, as typed; ``filed_ms`` None: still open, not looked at by others.
+
+    ``revision`` grows with each save and ``writer`` names the page that made it (records.tickets).
+    """
+
+    __tablename__ = "tickets"
+    __table_args__ = (Index("tickets_open", "agent", "filed_ms", "begun_ms"),)
+
+    contact: Mapped[str] = mapped_column(String(64), primary_key=True)
+    agent: Mapped[str] = mapped_column(String(64), primary_key=True)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    writer: Mapped[str] = mapped_column(String(64))
+    matter: Mapped[str] = mapped_column(String(64))
+    disposition: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(80))
+    district: Mapped[str] = mapped_column(String(80))
+    facts: Mapped[str] = mapped_column(Text)
+    advice: Mapped[str] = mapped_column(Text)
+    follow_up: Mapped[str] = mapped_column(Text)
+    begun_ms: Mapped[int] = mapped_column(BigInteger)
+    saved_ms: Mapped[int | None] = mapped_column(BigInteger)
+    filed_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class LawGenerationRow(Base):
+    """A state of the law collection; the newest with ``in_use_ms`` is the one in use (switchboard.law.library)."""
+
+    __tablename__ = "law_generations"
+
+    generation: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    articles: Mapped[int] = mapped_column(Integer)
+    in_use_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class LawArticleRow(Base):
+    """``place`` counts from 0 within the generation; the other columns are the fields of ``law.model.Article``."""
+
+    __tablename__ = "law_articles"
+    __table_args__ = (Index("law_articles_number", "generation", "number"),)
+
+    generation: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    law: Mapped[str] = mapped_column(String(100))
+    article: Mapped[str] = mapped_column(String(40))
+    number: Mapped[int | None] = mapped_column(Integer)
+    title: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
+    effective: Mapped[date | None] = mapped_column(Date)
+    source: Mapped[str] = mapped_column(String(300))
+    imported_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class LawGramRow(Base):
+    """The articles that hold one gram (switchboard.law.ranking)."""
+
+    __tablename__ = "law_grams"
+
+    generation: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    gram: Mapped[str] = mapped_column(String(16), primary_key=True)
+    postings: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class AuditRow(Base):

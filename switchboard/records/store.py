@@ -24,6 +24,7 @@ from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page, Rated, TaskFigures
 from switchboard.records.shifts import Shifts
+from switchboard.records.tickets import Tickets
 from switchboard.records.writer import Writer
 from switchboard.times import now_ms
 
@@ -59,6 +60,7 @@ class Records:
         self.shifts = Shifts(database, self._audit)
         self.own = OwnFiguresOf(database)
         self.overload = OverloadSteps(database, self._audit)
+        self.tickets = Tickets(database)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:
@@ -72,6 +74,11 @@ class Records:
             await database.close()
             raise
         return cls(database, passwords or Passwords())
+
+    @property
+    def database(self) -> Database:
+        """For parts of the switchboard with tables of their own."""
+        return self._database
 
     async def close(self, timeout: float = 10.0) -> None:
         """Writes what is still waiting, for at most ``timeout`` seconds, and lets the database go."""
@@ -124,6 +131,12 @@ class Records:
             rows = (await connection.execute(queries.contacts_page(query))).all()
         items = tuple(record_of(row) for row in rows[: query.limit])
         return Page(items, queries.mark_of(items[-1]) if len(rows) > query.limit else None)
+
+    async def contacts_named(self, idents: Collection[str]) -> list[ContactRecord]:
+        """Those of these that there are, in no order."""
+        wanted = select(ContactRow.__table__).where(ContactRow.id.in_(sorted(idents)))
+        async with self._database.read() as connection:
+            return [record_of(row) for row in await connection.execute(wanted)]
 
     async def open_contacts(self) -> list[ContactRecord]:
         """All that are not final: still going on (``ended_ms`` None) or waiting for the wrap-up. Oldest

@@ -13,6 +13,7 @@ from ivr.prompts.studio import Studio
 from routing.model import Standing
 from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
+from switchboard.law.library import Library
 from switchboard.records import Records
 from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
@@ -44,6 +45,9 @@ class WebHouse(Protocol):
 
     @property
     def records(self) -> Records: ...
+
+    @property
+    def law(self) -> Library: ...
 
     @property
     def service_number(self) -> str | None:

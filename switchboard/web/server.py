@@ -12,8 +12,10 @@ from switchboard.web import (
     appeals,
     calendar,
     callers,
+    earlier,
     files,
     help_calls,
+    law,
     own_figures,
     own_phone,
     prompts,
@@ -21,6 +23,7 @@ from switchboard.web import (
     shifts,
     sockets,
     swaps,
+    tickets,
     walk,
 )
 from switchboard.web.house import WebHouse
@@ -41,20 +44,9 @@ from switchboard.web.state import (
 )
 
 PARTS = (
-    *(
-        api,
-        rules,
-        prompts,
-        callers,
-        calendar,
-        own_phone,
-        own_figures,
-        appeals,
-        shifts,
-        swaps,
-        help_calls,
-        walk,
-    ),
+    *(api, rules, prompts, callers, calendar, walk),
+    *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
+    *(law, tickets, earlier),
     *(sockets, files),
 )
 

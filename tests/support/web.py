@@ -16,6 +16,7 @@ from routing.twin import Twin
 from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
 from switchboard.config import load_config
+from switchboard.law import Library
 from switchboard.records import Records, Role
 from switchboard.rules import RuleBook, read_seeds
 from switchboard.web.board import LiveBoard
@@ -29,6 +30,7 @@ Client = TestClient[web.Request, web.Application]
 class SmallHouse:
     def __init__(self, records: Records, static_dir: Path, *, sip_url: str | None = None) -> None:
         self.records = records
+        self.law = Library(records.database)
         self.board = LiveBoard()
         self.web = WebSettings(
             secret="s" * 40,

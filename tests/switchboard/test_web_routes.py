@@ -50,6 +50,14 @@ ALLOWED = {
     "POST /api/known-callers/import": {"administrator"},
     "GET /api/follow-ups": {"supervisor", "administrator"},
     "POST /api/follow-ups/{id}": {"supervisor", "administrator"},
+    "GET /api/tickets": {"volunteer"},
+    "GET /api/tickets/{id}": {"volunteer"},
+    "PUT /api/tickets/{id}": {"volunteer"},
+    "POST /api/tickets/{id}/file": {"volunteer"},
+    "GET /api/contacts/{id}/tickets": {"supervisor", "administrator"},
+    "GET /api/contacts/{id}/earlier": {"volunteer"},
+    "GET /api/contacts/{id}/earlier/{other}": {"volunteer"},
+    "GET /api/law": {"volunteer", "supervisor", "administrator"},
     "GET /api/own-figures": {"volunteer"},
     "GET /api/own-ratings": {"volunteer"},
     "POST /api/own-ratings/{id}/appeal": {"volunteer"},
@@ -108,7 +116,7 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
         words = {"kind": "hotline", "name": "12348", "language": "zh", "key": "welcome"}
-        path = path.format(number=123, recording="r-none", **words)
+        path = path.format(number=123, recording="r-none", other="c-other", **words)
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
             refused = answer.status in (401, 403)

@@ -189,6 +189,8 @@ export function useDesk() {
       model.contact
         ? command('hand_over', { contact: model.contact.id, to, three_way: stay })
         : Promise.resolve(false),
+    /** Stops the ringing of a hotline that has not answered yet. */
+    callOff: () => (model.contact ? command('call_off', { contact: model.contact.id }) : Promise.resolve(false)),
     callHelp: () => (model.contact ? command('call_help', { contact: model.contact.id }) : Promise.resolve(false)),
     helpOver: () => command('help_over'),
     extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),

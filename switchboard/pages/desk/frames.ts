@@ -61,7 +61,7 @@ export interface Hotline extends Words {
   id: string
 }
 
-export type HandOverState = 'ringing' | 'joined' | 'failed' | 'left'
+export type HandOverState = 'ringing' | 'joined' | 'failed' | 'cancelled' | 'left'
 
 export interface PhoneAccount {
   uri: string
