@@ -194,7 +194,8 @@ class Desks:
             return
         desk.back_to_ready = desk.state["name"] in ("available", "reserved")
         try:
-            await self._house.engine.pause(desk.seat, "desk_gone")
+            if desk.state["name"] != "paused":  # a pause that was chosen stays what it was
+                await self._house.engine.pause(desk.seat, "desk_gone")
             for seat, _ in desk.message_seats:
                 await self._house.engine.pause(seat, "desk_gone")
         except RoutingError as error:
