@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.support.browser import PATIENCE_S, active, at, ready, sign_in
+from tests.support.browser import PATIENCE_S, accept, active, at, ready, sign_in
 from tests.support.phones import Caller
 from tests.support.prompts import MENU
 from tests.support.switchboard import SUPERVISOR, Switchboard, eventually
@@ -38,7 +38,7 @@ async def in_a_call(switchboard: Switchboard, desk: Page, number: str) -> AsyncI
         await caller.answered(PATIENCE_S)
         await caller.rtp.wait_tone(MENU, 0.1, PATIENCE_S)
         await caller.rtp.press("2")
-        await at(desk, "accept").click()
+        await accept(desk)
         await eventually(lambda: active(desk), PATIENCE_S, "the softphone has answered")
         yield caller
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.support.browser import PATIENCE_S, at, sign_in
+from tests.support.browser import PATIENCE_S, accept, at, sign_in
 from tests.support.operator import Operator
 from tests.support.phones import Caller
 from tests.support.ports import free_port
@@ -74,7 +74,7 @@ async def test_a_contact_is_accepted_on_the_page_and_talked_on_ones_own_telephon
         await caller.answered(PATIENCE_S)
         await caller.rtp.wait_tone(MENU, 0.1, PATIENCE_S)
         await caller.rtp.press("2")
-        await at(desk, "accept").click()
+        await accept(desk)
         phone = await line.operator.rung(PATIENCE_S)
         assert phone.number == "13911112222"
         await expect(at(desk, "call")).to_contain_text("接起后请按 1")
