@@ -288,6 +288,17 @@ class Desks:
         if desk:
             desk.talking(contact, recording)
 
+    def conversation(self, contact: Contact) -> None:
+        """Who hears whom has changed: every volunteer in the talk sees it."""
+        for agent in contact.talk.agents if contact.talk else ():
+            if desk := self._desks.get(agent):
+                desk.conversation(contact)
+
+    def passed(self, contact: Contact, by: str, to: str) -> None:
+        """The first volunteer's desk says who has the caller now."""
+        if desk := self._desks.get(by):
+            desk.passed(contact, self._house.name_of(to))
+
     def handing(self, contact: Contact) -> None:
         """What becomes of the other hotline that the volunteer asked for."""
         desk = self._desks.get(contact.agent or "")

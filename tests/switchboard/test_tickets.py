@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ async def test_a_ticket_finished_later_gives_the_record_its_outcome(records: Rec
     found = await records.contact("c-1")
     assert found is not None
     assert (found[0].final, found[0].disposition) == (True, None)
-    done = {"agent": "v001", "matter": "debt", "disposition": "advised", "note": "后来写的"}
+    done: dict[str, Any] = {"agent": "v001", "matter": "debt", "disposition": "advised", "note": "后来写的"}
     await records.append("c-1", "ticket_filed", key="ticket_filed:v001", **done)
     found = await records.contact("c-1")
     assert found is not None
