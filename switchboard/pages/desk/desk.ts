@@ -16,6 +16,7 @@ import type { DeskFrame, PhoneKind } from './frames'
 import { CommandError, DeskLink } from './link'
 import { Microphone } from './microphone'
 import { applyFrame, emptyModel, isBusy } from './model'
+import { ownPhone } from './own-phone'
 import { Softphone } from './phone'
 import { exposeProbe } from './probe'
 import { Ringer } from './ringer'
@@ -130,6 +131,11 @@ export function useDesk() {
 
   function needsSetUp(): boolean {
     if (model.contact || model.reservation || kind.value === 'sip') return false
+    if (kind.value === 'trunk') {
+      // No microphone is asked for; but a telephone that nobody knows cannot ring.
+      void ownPhone().then((known) => (settingUp.value ||= !known.number), () => undefined)
+      return false
+    }
     if (!checkedToday()) return true
     void microphone.open().then((open) => (settingUp.value = settingUp.value || !open))
     return false
@@ -276,7 +282,7 @@ export function useDesk() {
         void link.value?.command('seen', { reservation: id }).catch(() => undefined)
       }
       if (before?.[0] === id) return
-      if (kind.value === 'browser' || recall('ringer') !== null) void ringer.start()
+      if (kind.value !== 'sip' || recall('ringer') !== null) void ringer.start()
       const card = model.reservation?.card
       if (card) {
         const caller = t('common.ending', { digits: ending(card.caller) })

@@ -359,6 +359,13 @@ export const enDesk: typeof zhDesk = {
       needWhy: 'Please give a reason.',
       send: 'Send the objection',
     },
+    phone: {
+      needNumber: 'Give a mobile or landline number in this country.',
+      needPin: 'A PIN has 6 to 12 digits, not in a row and not repeated.',
+      change: 'Change number or PIN',
+      rings: 'Your telephone rings. Pick it up and press 1: then you are connected.',
+      talk: 'Talk on your telephone. Hang it up, or choose "Hang up", to end.',
+    },
     step: { follow_up: 'The caller was dissatisfied', followed_up: 'A supervisor has looked into it', appealed: 'You objected', appeal_decided: 'The supervisor decided' },
     outcome: {
       called_back: 'called back',

@@ -335,6 +335,13 @@ export const zhDesk = {
       needWhy: '请写明理由。',
       send: '提交申诉',
     },
+    phone: {
+      needNumber: '请填写可以拨通的国内手机或固定电话号码。',
+      needPin: '服务密码须为 6 至 12 位数字，且不能是连续或重复的数字。',
+      change: '更换号码或密码',
+      rings: '您的电话正在响。接起后请按 1，即与来电者接通。',
+      talk: '请在您的电话上通话。挂机或点“挂断”即结束。',
+    },
     step: { follow_up: '来电者不满意', followed_up: '督导已回访', appealed: '您提出申诉', appeal_decided: '督导决定' },
     outcome: {
       called_back: '已回电',
