@@ -93,7 +93,7 @@ class DeskSocket:
         desk.send = self.push
         self.push(_welcome(self._house, desk) | also)
         if desk.contact and desk.phone == "browser" and not hello.in_call:
-            self._house.ring_again(desk.contact["id"])
+            self._house.ring_again(desk.contact["id"], desk.agent.id)
         self._heard = time.monotonic()
         reader = asyncio.create_task(self._read(desk), name="desk reader")
         others = [asyncio.create_task(self._write(), name="desk writer")]
