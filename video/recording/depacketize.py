@@ -196,11 +196,13 @@ class Vp8:
             yield from self._end()
 
     def _end(self) -> Iterator[Frame | Dropped]:
-        parts, broken = self._parts, self._broken or self._hole and bool(self._parts)
+        parts, broken = self._parts, self._broken or (self._hole and bool(self._parts))
         # A hole after the frame's beginning, then another frame: the end is missing, and what followed it perhaps too.
         self._parts, self._bytes, self._broken = [], 0, False
         if not parts or broken:
-            if not (parts and parts[0].begins and parts[0].spare):
+            if parts and parts[0].begins and parts[0].spare:
+                self._picture = parts[0].picture
+            else:
                 self._waiting = True
             yield Dropped(self._timestamp, "incomplete")
             return
@@ -220,7 +222,7 @@ class Vp8:
 
 
 class H264:
-    """H.264 access units: single NAL units, STAP-A and FU-A, which is what WebRTC sends (packetization-mode 0 and 1)."""
+    """H.264 access units: single NAL units, STAP-A and FU-A, what WebRTC sends (packetization-mode 0, 1)."""
 
     def __init__(self) -> None:
         self._nals: list[bytes] = []
@@ -307,8 +309,7 @@ class H264:
         self._nals, self._fragment, self._bytes = [], [], 0
         self._open = self._broken = self._unsure = False
         if broken or not nals or (unsure and not _first_of_its_picture(nals[0])):
-            if not (nals and not broken and not unsure):
-                self._waiting = True
+            self._waiting = True
             yield Dropped(self._timestamp, "incomplete")
             return
         if unsure:

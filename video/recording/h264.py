@@ -1,4 +1,4 @@
-"""What a Matroska file must know of H.264: NAL units, and size and profile from a sequence parameter set (H.264, 7.3)."""
+"""What a Matroska file must know of H.264: NAL units, and the size in a parameter set (H.264, 7.3)."""
 
 from __future__ import annotations
 

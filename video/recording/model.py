@@ -92,7 +92,7 @@ class TapeEvent:
 
 @dataclass(frozen=True, slots=True)
 class TapeFailed(TapeEvent):
-    """Nothing can be written (`reason`: "disk_full", "disk_error", "internal"): say so in the room, at once."""
+    """Nothing can be written (`reason`: "disk_full", "disk_error", "sealed", "internal"): say so in the room."""
 
     reason: str
 

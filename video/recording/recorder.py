@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 
 from video.recording.model import TapeEvent, Track
-from video.recording.tape import RESERVE, Limits, Tape
+from video.recording.tape import LIMITS, RESERVE, Limits, Tape
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ class Recorder:
         tell: Callable[[TapeEvent], None],
         *,
         flush_s: float = FLUSH_S,
-        limits: Limits = Limits(),
+        limits: Limits = LIMITS,
     ) -> None:
         self._tell = tell
         self._flush_s = flush_s
@@ -50,7 +50,7 @@ class Recorder:
         return tape
 
     def stop(self, timeout_s: float = 5.0) -> bool:
-        """Close all tapes and wait for the disk, at most so long. Returns whether everything was written out. Blocks."""
+        """Close all tapes and wait for the disk, at most so long. Returns whether all is written. Blocks."""
         with self._guard:
             for tape in self._tapes:
                 tape.close()

@@ -47,6 +47,7 @@ from video.recording.model import (
 log = structlog.get_logger(__name__)
 
 VERSION = 1
+MANIFEST = "manifest.json"
 RESERVE = "reserve"  # a file that keeps room for the last words on a disk that fills up
 RESERVE_BYTES = 1 << 16
 _MARK_BYTES = 4096
@@ -54,7 +55,7 @@ _MARKS_BEYOND = 1 << 18  # marks may go this far beyond the packets' limit
 _RECORD_COST = 64  # what an entry costs in memory beside its bytes, about
 _RETRY_NS = 1_000_000_000
 _DESCRIBE_NS = 60_000_000_000
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+_REASONS = {errno.ENOSPC: "disk_full", errno.EDQUOT: "disk_full", errno.EROFS: "sealed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,9 @@ class Limits:
     buffer_bytes: int = 2 << 20
     part_bytes: int = 256 << 20
     sync_ns: int = 5_000_000_000
+
+
+LIMITS = Limits()
 
 
 def boot_id() -> str:
@@ -99,7 +103,7 @@ class Tape:
     """
 
     def __init__(
-        self, folder: Path, track: Track, tell: Callable[[TapeEvent], None], limits: Limits = Limits()
+        self, folder: Path, track: Track, tell: Callable[[TapeEvent], None], limits: Limits = LIMITS
     ) -> None:
         self.track = track
         self.folder = folder
@@ -171,7 +175,7 @@ class Tape:
             self._mark("gap", _gap_facts(gap, reason))
 
     def mark(self, kind: str, **facts: Any) -> None:
-        """Keep a fact about this track ("join", "leave", "caucus", "mute" ...) with its time. Values: JSON, no names."""
+        """Keep a fact about this track ("join", "leave", "caucus", "mute" ...) with its time. No names."""
         try:
             if not self._closing:
                 self._mark(kind, facts)
@@ -307,9 +311,13 @@ class Tape:
         self._describe(now_ns)
 
     def _go_on_after_earlier_parts(self) -> None:
+        if (self.folder / MANIFEST).exists():
+            raise OSError(errno.EROFS, "the folder is sealed")
         self.folder.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(OSError):
-            handle = os.open(self.folder / RESERVE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+            handle = os.open(
+                self.folder / RESERVE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640
+            )
             os.write(handle, bytes(RESERVE_BYTES))
             os.close(handle)
         for path in tape_parts(self.folder, self.track.stem):
@@ -337,7 +345,7 @@ class Tape:
         self._described_ns = now_ns
 
     def _finish(self, now_ns: int, written: bool) -> None:
-        """Write the last words. On a full disk the packets that still wait become a gap, and the reserve is given up."""
+        """Write the last words. On a full disk what still waits becomes a gap, and the reserve is given up."""
         if not written:
             written = self._last_words_on_a_full_disk()
         if self._gap is not None and written:
@@ -378,7 +386,7 @@ class Tape:
         if error is None:
             self._failed = "internal"
         else:
-            self._failed = "disk_full" if error.errno in _FULL else "disk_error"
+            self._failed = _REASONS.get(error.errno or 0, "disk_error")
         log.error("recording.failed", reason=self._failed, errno=error.errno if error else None)
         self._tell(TapeFailed(self.track, self._failed))
 
