@@ -32,7 +32,7 @@ class EvidenceProvider(Protocol):
     """Seals a file by its digests. What it returns is written beside the file as JSON."""
 
     def seal(self, file: str, digests: Digests) -> dict[str, Any]:
-        """`file`: its name. Blocking. The answer names itself in "provider" and says in "statement" what it is worth."""
+        """`file`: its name. Blocking. Answers who sealed ("provider") and what it is worth ("statement")."""
         ...
 
 

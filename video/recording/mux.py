@@ -1,8 +1,9 @@
-"""From tapes to media files, without transcoding, then the manifest and its seal: `python -m video.recording.mux FOLDER`.
+"""From tapes to media files, without transcoding, then manifest and seal.
 
-A process of its own with low priority. Prints one JSON object a line: {"progress": 0.4, "step": "media"}, last
-{"progress": 1.0, "step": "done"}, or {"error": code, "text": ...} and exit code 1. Killed at any moment and started
-again it gives the same media files, byte for byte; a folder that is sealed already is left as it is.
+`python -m video.recording.mux FOLDER`: a process of its own with low priority. Prints one JSON object a line:
+{"progress": 0.4, "step": "media"}, last {"progress": 1.0, "step": "done"}, or {"error": code, "text": ...} and exit
+code 1. Killed at any moment and started again it gives the same media files, byte for byte; a folder that is sealed
+already is left as it is.
 """
 
 from __future__ import annotations

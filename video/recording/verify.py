@@ -78,9 +78,7 @@ def _sealed(
 
 def _seal(folder: Path, name: str, seal_name: str, seal: dict[str, Any], public_key: str) -> Finding:
     if seal.get("provider") != "local":
-        return Finding(
-            False, seal_name, "不认识的封印，请用出具机构的工具核验", "an unknown seal: ask whoever issued it"
-        )
+        return Finding(False, seal_name, "不认识的封印，请用出具机构的工具核验", "an unknown seal")
     if (folder / seal_name).read_bytes() != canonical(seal) or not local_seal_holds(seal):
         return Finding(False, seal_name, "封印被改动", "the seal was altered")
     if public_key and seal["public_key"] != public_key:
