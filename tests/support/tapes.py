@@ -14,8 +14,9 @@ from video.recording.evidence import LocalSeal
 from video.recording.model import Kind, TapeEvent, Track
 from video.recording.reading import TrackTape
 from video.recording.recorder import Recorder
-from video.recording.tape import LIMITS, Limits
+from video.recording.tape import Limits
 
+ROOMY = Limits(buffer_bytes=1 << 28)  # a test hands over hours in a moment
 BEGIN_NS = 5_000_000_000_000
 _RTP = 1
 
@@ -27,7 +28,7 @@ def track(name: str = "camera", kind: Kind = "video", participant: str = "p1", b
 def put(
     folder: Path,
     tracks: Sequence[tuple[Track, Iterable[Packet], Iterable[tuple[int, bytes]]]],
-    limits: Limits = LIMITS,
+    limits: Limits = ROOMY,
 ) -> list[TapeEvent]:
     """Write each track's packets and reports in the order in which they arrive. Returns what the tapes told."""
     told: list[TapeEvent] = []
