@@ -42,7 +42,9 @@ async def test_the_newest_revision_is_known_without_loading_alembic(database_url
     try:
         await database.upgrade()
         async with database.read() as connection:
-            made = await connection.run_sync(lambda sync: ScriptDirectory.from_config(config(sync)).get_heads())
+            made = await connection.run_sync(
+                lambda sync: ScriptDirectory.from_config(config(sync)).get_heads()
+            )
     finally:
         await database.close()
     assert made == [newest()]
