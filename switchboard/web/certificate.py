@@ -8,7 +8,6 @@ import socket
 import ssl
 from pathlib import Path
 
-
 LIFE = datetime.timedelta(days=365)
 RENEW_BEFORE = datetime.timedelta(days=30)
 

@@ -268,7 +268,11 @@ def test_a_block_that_was_taken_out_is_found(tmp_path: Path) -> None:
     assert not reader.damage
 
 
-@settings(max_examples=300 if LONG else 80, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=300 if LONG else 80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(st.one_of(st.binary(max_size=200), st.just(b"VTB1"), st.integers(0, 3)), max_size=12))
 def test_the_reader_bears_any_file(tmp_path: Path, pieces: list[bytes | int]) -> None:
     """Numbers stand for whole blocks; all of those are found, whatever lies between them."""

@@ -26,6 +26,7 @@ import av.filter
 from av.audio.resampler import AudioResampler
 from av.codec import Codec
 from av.codec.codec import UnknownCodecError
+from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 
 from video.recording.errors import Cancelled, ComposeFailed, ManifestInvalid, RecordingError
@@ -108,6 +109,15 @@ class Canvas:
         for left in (middle - 2 * unit, middle + unit):
             self.fill(Box(left & ~1, top, unit, 4 * unit), 140)
 
+    def voice_card(self, box: Box) -> None:
+        """For somebody who is heard only, by telephone: five bars of sound."""
+        self.fill(box, 52)
+        unit = max(2, min(box.width, box.height) // 24 & ~1)
+        middle, centre = box.left + (box.width // 2 & ~1), box.top + (box.height // 2 & ~1)
+        for number, height in enumerate((2, 4, 6, 4, 2)):
+            left = middle + (2 * number - 5) * unit
+            self.fill(Box(left & ~1, centre - height * unit // 2 & ~1, unit, height * unit), 140)
+
     def frame(self) -> av.VideoFrame:
         made = av.VideoFrame(self._form.width, self._form.height, "yuv420p")
         for (content, stride, _), plane in zip(self._planes, made.planes, strict=True):
@@ -121,21 +131,22 @@ class Canvas:
 
 
 class Tile:
-    """The pictures of one media file, shown in a box. A file without pictures shows the card."""
+    """The pictures of one media file, shown in a box. A file of sound alone shows a card of its own."""
 
     def __init__(self, path: Path, began_ms: int, box: Box, stack: ExitStack) -> None:
         self._box = box
         self._began_ms = began_ms
-        self._frames = self._decoded(path, stack)
+        container = stack.enter_context(av.open(str(path)))
+        self._seen = bool(container.streams.video)
+        self._frames = self._decoded(container)
         self._next = next(self._frames, None)
         self._shown: tuple[int, av.VideoFrame] | None = None
         self._card = False
         self._drawn_ms = -1
         self._scaler = VideoReformatter()
 
-    def _decoded(self, path: Path, stack: ExitStack) -> Iterator[tuple[int, av.VideoFrame]]:
-        container = stack.enter_context(av.open(str(path)))
-        if not container.streams.video:
+    def _decoded(self, container: InputContainer) -> Iterator[tuple[int, av.VideoFrame]]:
+        if not self._seen:
             return
         stream = container.streams.video[0]
         for packet in container.demux(stream):
@@ -152,7 +163,8 @@ class Tile:
             self._shown, self._next = self._next, next(self._frames, None)
         if self._shown is None or at_ms - self._shown[0] > CARD_AFTER_MS:
             if not self._card:
-                canvas.card(self._box)
+                draw = canvas.card if self._seen else canvas.voice_card
+                draw(self._box)
             self._card, self._drawn_ms = True, -1
             return
         shown_ms, frame = self._shown
