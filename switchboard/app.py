@@ -20,6 +20,7 @@ from ivr.server.config import ServerOptions, ServerPorts
 from ivr.server.fetch import find_or_fetch
 from ivr.server.process import AsteriskServer
 from routing.engine import Engine
+from routing.model import agent_of
 from routing.server import RoutingServer
 from switchboard.config import Config
 from switchboard.contacts.arrivals import Arrivals
@@ -62,6 +63,9 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         _run(held, house.engine.keep_time(), "time")
         _run(held, house.overload.run(), "overload")
         _run(held, _watch_health(house), "health")
+        owner = house.engine.owner
+        await house.duty.begin([agent_of(seat.id) for seat in found.seats if seat.owner != owner])
+        _run(held, house.duty.run(), "duty")
         await house.desks.begin()
         await open_sites(house, held)
         if config.asterisk == "none":

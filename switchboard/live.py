@@ -99,6 +99,7 @@ class Live:
                 self._stale = False
                 self._matters()
                 self._queues()
+                self._house.directory.tell()
             if self._figures_stale:
                 self._figures_stale = False
                 await self._figures()

@@ -18,6 +18,7 @@ from switchboard.agents.commands.group import Refused
 from switchboard.agents.commands.presence import PAUSE_REASONS
 from switchboard.agents.commands.table import KNOWN, WORDS
 from switchboard.agents.ring import Ring
+from switchboard.agents.tickets import begin_ticket, file_ticket
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -52,10 +53,12 @@ class Desk:
         self.ring: Ring | None = None
         self.password = ""
         self.back_to_ready = False
+        self.directory_open = False
         self._queue: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
-        self.extended: set[str] = set()
+        self._talks = 0
+        self._ticket_of: str | None = None
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def now_is(self, agent: AgentRow) -> None:
@@ -78,10 +81,11 @@ class Desk:
 
     def adopt(self, seat: Seat) -> None:
         """Take over the state the seat had before this process knew the desk."""
-        self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms, "until": None}
+        self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms}
+        self.state["until"] = seat.until_ms if seat.state == "wrap_up" else None
         contact = self.house.live.contact(seat.entry.partition("/")[0]) if seat.entry else None
         if contact and seat.state == "in_contact":
-            self._serve(contact)
+            self._serve(contact, seat.entry or "")
 
     # ---- what the routing engine and the contact say
 
@@ -96,7 +100,7 @@ class Desk:
         if self.ring and change.state not in ("reserved", "in_contact"):
             self.ring.seat_left.set()
         self.tell({"type": "state", "state": self.state})
-        if change.state == "wrap_up" and self.contact:
+        if change.state == "wrap_up" and self.contact and self.contact["part"] == "lead":
             self.contact |= {"stage": "wrap_up", "wrap_up_until": change.until_ms}
             self.tell({"type": "contact", "contact": self.contact})
         elif change.state in ("available", "paused", "offline") and self.contact:
@@ -107,7 +111,7 @@ class Desk:
             "id": change.reservation,
             "contact": contact.id,
             "expires": change.expires_ms,
-            "card": contact.card(),
+            "card": contact.card_of(change.entry or ""),
         }
         self.tell({"type": "reservation", "reservation": self.reservation})
         if self.on_phone and change.reservation:
@@ -137,46 +141,95 @@ class Desk:
 
     def accepted(self, change: Change, contact: Contact) -> None:
         self.reservation = None
-        self._serve(contact)
+        self._serve(contact, change.entry or "")
 
     def serving(self, contact: Contact) -> None:
         """The caller of a message or a call-back is being called: the desk shows the contact."""
         if self.contact is None or self.contact["id"] != contact.id:
-            self._serve(contact)
+            self._serve(contact, contact.entry_id)
 
     def messages_changed(self, messages: list[dict[str, Any]]) -> None:
         if messages != self.messages:
             self.messages = messages
             self.tell({"type": "messages", "messages": messages})
 
-    def _serve(self, contact: Contact) -> None:
+    def _serve(self, contact: Contact, entry: str) -> None:
+        """The desk shows this contact; ``entry`` says as what: its volunteer, or a colleague who was asked."""
+        self._talks, self._wrapped = contact.talks + contact.turns, None
+        asked = contact.asked_by(entry)
+        talk = contact.talk if contact.talk and self.agent.id in contact.talk.agents else None
+        alone = {"part": "colleague" if asked else "lead", "held": False, "colleague": None, "lead": None}
         self.contact = {
             "id": contact.id,
-            "stage": "talking" if contact.talking_ms else "connecting",
-            "card": contact.card(),
+            "stage": "talking" if contact.talking_ms and not asked else "connecting",
+            "card": contact.card_of(entry),
             "since": now_ms(),
             "talking_since": contact.talking_ms,
             "wrap_up_until": None,
-            "recording": False,
-            "recording_paused": False,
+            "recording": bool(talk and talk.recorded and not asked),
+            "recording_paused": "secret" in contact.stops,
             "consent": contact.consent,
-            "transfers": self.house.transfers_of(contact),
+            "transfers": [] if asked else self.house.transfers_of(contact),
             "hand_over": contact.handing,
+            "passed_to": None,
+            "extended": False,
+            **(talk.frame(self.agent.id) if talk else alone | {"room": None}),
         }
+        if asked and self.contact["room"]:
+            self.contact["stage"] = "talking"
         self.tell({"type": "contact", "contact": self.contact})
+
+    def wrap_up_again(self, contact: Contact, until_ms: int | None) -> None:
+        """The wrap-up that this process found when it began."""
+        self._serve(contact, contact.entry_id)
+        if self.contact:
+            self.contact |= {"stage": "wrap_up", "wrap_up_until": until_ms}
+            self.tell({"type": "contact", "contact": self.contact})
 
     def talking(self, contact: Contact, recording: bool) -> None:
         if self.contact is None and self.state["name"] == "in_contact":
-            self._serve(contact)
+            self._serve(contact, contact.entry_id)
         if self.contact and self.contact["id"] == contact.id:
-            self.contact |= {
+            if self._ticket_of != contact.id:
+                self._ticket_of = contact.id
+                self.house.background(begin_ticket(self.house, contact.id, self.agent.id, contact.matter))
+            self.contact |= (contact.talk.frame(self.agent.id) if contact.talk else {}) | {
                 "stage": "talking",
                 "talking_since": contact.talking_ms,
                 "recording": recording,
-                "recording_paused": bool(contact.recording and contact.recording.paused),
+                "recording_paused": "secret" in contact.stops,
                 "consent": contact.consent,
             }
             self.tell({"type": "contact", "contact": self.contact})
+
+    def conversation(self, contact: Contact) -> None:
+        """Who hears whom has changed, or a colleague's answer is here."""
+        talk = contact.talk
+        if talk is None:
+            return
+        if self.contact is None and self.state["name"] == "in_contact":
+            self._serve(contact, talk.entry_of(self.agent.id) or contact.entry_id)
+        if self.contact is None or self.contact["id"] != contact.id or self.contact["stage"] == "wrap_up":
+            return
+        before = self.contact["part"]
+        self.contact |= talk.frame(self.agent.id)
+        if self.contact["part"] == "colleague":
+            self.contact["stage"] = "talking" if self.contact["room"] else "connecting"
+        elif before == "colleague":  # the caller is this volunteer's from now on
+            self._talks = contact.talks + contact.turns
+            self.contact |= {
+                "stage": "talking",
+                "card": contact.card(),
+                "talking_since": contact.talking_ms,
+                "recording": talk.recorded and "secret" not in contact.stops,
+                "transfers": self.house.transfers_of(contact),
+            }
+        self.tell({"type": "contact", "contact": self.contact})
+
+    def passed(self, contact: Contact, to: dict[str, Any]) -> None:
+        """This volunteer's caller is somebody else's; what is left is the wrap-up."""
+        if self.contact and self.contact["id"] == contact.id:
+            self.contact["passed_to"] = to
 
     def handing(self, contact: Contact) -> None:
         """The other hotline rings, is in the talk, did not answer, or has left."""
@@ -192,13 +245,15 @@ class Desk:
     def _contact_gone(self) -> None:
         if self.contact:
             if (
-                self.contact["talking_since"] and self.contact["id"] != self._wrapped
+                self.contact["talking_since"]
+                and self.contact["part"] == "lead"
+                and self.contact["id"] != self._wrapped
             ):  # wrap-up ran out: the record is final without an outcome
                 self.house.background(
                     self.house.records.append(
                         self.contact["id"],
                         "wrapped_up",
-                        key=f"wrapped_up:{self.agent.id}",
+                        key=self._wrap_up_key,
                         agent=self.agent.id,
                     )
                 )
@@ -222,7 +277,7 @@ class Desk:
             told = await known.do(self, command)
             answer: dict[str, Any] = {"type": "done", "re": command.id, **(told or {})}
         except Refused as refused:
-            answer = _error(command.id, refused.code)
+            answer = _error(command.id, refused.code) | refused.detail
         except RoutingError:
             return _error(command.id, "routing_away")
         self._answers[command.id] = answer
@@ -234,21 +289,18 @@ class Desk:
         """What this volunteer may choose; only a backup may stand by."""
         return [reason for reason in PAUSE_REASONS if reason != "standby" or self.agent.backup]
 
-    def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[Any]:
+    def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[None]:
         """The outcome of the contact just talked to; the desk is done with it. Await for its commit."""
-        stored = self.house.records.append(
-            contact,
-            "wrapped_up",
-            at_ms=now_ms(),
-            key=f"wrapped_up:{self.agent.id}",
-            agent=self.agent.id,
-            matter=matter,
-            disposition=disposition,
-            note=note,
-        )
         self._wrapped = contact
         self._contact_gone()
-        return stored
+        return self.house.background(
+            file_ticket(self.house, contact, self.agent.id, matter, disposition, note, key=self._wrap_up_key)
+        )
+
+    @property
+    def _wrap_up_key(self) -> str:
+        """One wrap-up for each talk of this volunteer with the caller, however often it is sent."""
+        return f"wrapped_up:{self.agent.id}" + (f":{self._talks}" if self._talks else "")
 
 
 def _error(re: str, code: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -13,6 +13,7 @@ from ivr.softphones import dial_string, provision, remove
 from routing.errors import RoutingError
 from routing.model import Change, agent_of, live_seat, message_seats
 from switchboard.agents.desk import Desk, Reached
+from switchboard.agents.tickets import resume_wrap_up
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
@@ -49,6 +50,15 @@ class Desks:
 
     def at(self, agent: str) -> Desk | None:
         return self._desks.get(agent)
+
+    def present(self) -> list[str]:
+        """Who is signed in here."""
+        return list(self._desks)
+
+    def tell(self, agent: str, frame: dict[str, Any]) -> None:
+        """Something for this volunteer's desk, if it is here."""
+        if desk := self._desks.get(agent):
+            desk.tell(frame)
 
     def is_away(self, agent: str | None) -> bool:
         """Whether the volunteer's page is gone for the moment (a reload) while the desk is kept."""
@@ -101,6 +111,12 @@ class Desks:
             await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
+            if seat.state == "wrap_up":
+                await resume_wrap_up(desk, seat)
+            state = (desk.agent.id, seat.state, seat.reason or None)
+            house.background(
+                house.records.log_agent_state(*state)
+            )  # nobody noted what changed without a desk
 
     async def _take_messages(self, desk: Desk) -> None:
         """Whoever is signed in may be given messages, also in a pause from calls."""
@@ -270,6 +286,17 @@ class Desks:
         desk = self._desks.get(contact.agent or "")
         if desk:
             desk.talking(contact, recording)
+
+    def conversation(self, contact: Contact) -> None:
+        """Who hears whom has changed: every volunteer in the talk sees it."""
+        for agent in contact.talk.agents if contact.talk else ():
+            if desk := self._desks.get(agent):
+                desk.conversation(contact)
+
+    def passed(self, contact: Contact, by: str, to: str) -> None:
+        """The first volunteer's desk says who has the caller now."""
+        if desk := self._desks.get(by):
+            desk.passed(contact, self._house.name_of(to))
 
     def handing(self, contact: Contact) -> None:
         """What becomes of the other hotline that the volunteer asked for."""

@@ -67,7 +67,7 @@ class DeskSocket:
         writer = asyncio.create_task(self._write(), name="desk writer")
         self.push(_welcome(self._house, desk) | also)
         if desk.contact and desk.phone == "browser" and not hello.in_call:
-            self._house.ring_again(desk.contact["id"])
+            self._house.ring_again(desk.contact["id"], desk.agent.id)
         try:
             await self._read(desk)
         finally:

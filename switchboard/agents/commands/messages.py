@@ -8,7 +8,7 @@ from pydantic import Field
 
 from switchboard.agents.commands.group import Group, Refused
 from switchboard.agents.commands.talking import DISPOSITIONS, OfContact, Outcome, wrap_up
-from switchboard.times import now_ms
+from switchboard.agents.tickets import file_ticket
 
 if TYPE_CHECKING:
     from switchboard.agents.desk import Desk
@@ -65,16 +65,8 @@ async def finish_message(desk: Desk, command: Outcome) -> None:
     contact = _my_message(desk, command)
     if command.disposition not in DISPOSITIONS:
         raise Refused("bad_outcome")
-    await desk.house.records.append(
-        contact.id,
-        "wrapped_up",
-        at_ms=now_ms(),
-        key=f"wrapped_up:{desk.agent.id}",
-        agent=desk.agent.id,
-        matter=command.matter or contact.matter,
-        disposition=command.disposition,
-        note=command.note,
-    )
+    matter = command.matter or contact.matter
+    await file_ticket(desk.house, contact.id, desk.agent.id, matter, command.disposition, command.note)
     contact.orders.put_nowait("finish")
 
 

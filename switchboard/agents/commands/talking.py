@@ -23,6 +23,8 @@ commands = Group(
             "已有另一条热线在通话中或正在接通",
             "Another hotline is in the talk or being rung",
         ),
+        "nobody_rings": ("没有正在呼叫的热线", "No other hotline is being rung"),
+        "extended_already": ("整理时间只能延长一次", "The time can be extended once only"),
         "not_recorded": ("本次通话没有录音", "This talk is not being recorded"),
     }
 )
@@ -53,13 +55,19 @@ def my_contact(desk: Desk, command: OfContact) -> dict[str, Any]:
 
 @commands.on("hang_up", OfContact)
 async def hang_up(desk: Desk, command: OfContact) -> None:
-    await desk.house.hang_up_leg(my_contact(desk, command)["id"])
+    await desk.house.hang_up_leg(my_contact(desk, command)["id"], desk.agent.id)
 
 
 @commands.on("hand_over", HandOver)
 async def hand_over(desk: Desk, command: HandOver) -> None:
     contact = my_contact(desk, command)
     if why := desk.house.hand_over(contact["id"], command.to or "", three_way=command.three_way):
+        raise Refused(why)
+
+
+@commands.on("call_off", OfContact)
+async def call_off(desk: Desk, command: OfContact) -> None:
+    if why := desk.house.call_off(my_contact(desk, command)["id"]):
         raise Refused(why)
 
 
@@ -91,7 +99,9 @@ async def wrap_up(desk: Desk, command: Outcome) -> None:
 @commands.on("extend", OfContact)
 async def extend(desk: Desk, command: OfContact) -> None:
     contact = my_contact(desk, command)
-    if contact["stage"] != "wrap_up" or contact["id"] in desk.extended:
-        raise Refused("too_late")
-    desk.extended.add(contact["id"])
+    if contact["stage"] != "wrap_up":
+        raise Refused("not_yours")
+    if contact["extended"]:
+        raise Refused("extended_already")
+    contact["extended"] = True
     await desk.house.engine.extend_wrap_up(desk.seat, EXTENSION_MS)

@@ -106,7 +106,7 @@ describe('the talk in hand', () => {
     expect(canHandOver(contact)).toBe(true)
     expect(canHandOver({ ...contact, stage: 'connecting' })).toBe(false)
     expect(canHandOver({ ...contact, transfers: [] })).toBe(false)
-    expect((['ringing', 'joined', 'failed', 'left'] as const).filter((state) => canHandOver(after(state)))).toEqual(['failed', 'left'])
+    expect((['ringing', 'joined', 'failed', 'cancelled', 'left'] as const).filter((state) => canHandOver(after(state)))).toEqual(['failed', 'cancelled', 'left'])
   })
 
   it('shows what becomes of the other hotline as each frame tells it', () => {

@@ -107,6 +107,9 @@ export function useDesk() {
       if (first) settingUp.value = needsSetUp()
       else if (kind.value === 'browser' && microphone.view.state === 'off' && checkedToday()) void microphone.open()
     }
+    if (frame.type === 'news') {
+      say(['approved', 'upheld'].includes(frame.state) ? 'good' : 'warn', t(`desk.duty.news.${frame.what}.${frame.state}`))
+    }
     if (frame.type === 'reservation_gone') {
       // A missed one has a place of its own on the page, and who declined knows it.
       if (frame.why === 'rejected' || frame.why === 'timed_out') return
@@ -186,6 +189,10 @@ export function useDesk() {
       model.contact
         ? command('hand_over', { contact: model.contact.id, to, three_way: stay })
         : Promise.resolve(false),
+    /** Stops the ringing of a hotline that has not answered yet. */
+    callOff: () => (model.contact ? command('call_off', { contact: model.contact.id }) : Promise.resolve(false)),
+    callHelp: () => (model.contact ? command('call_help', { contact: model.contact.id }) : Promise.resolve(false)),
+    helpOver: () => command('help_over'),
     extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),
     wrapUp: (fields: { contact: string; matter: string; disposition: string; note: string; then: 'ready' | 'pause' }) =>
       command('wrap_up', fields),

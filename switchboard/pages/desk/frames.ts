@@ -61,7 +61,7 @@ export interface Hotline extends Words {
   id: string
 }
 
-export type HandOverState = 'ringing' | 'joined' | 'failed' | 'left'
+export type HandOverState = 'ringing' | 'joined' | 'failed' | 'cancelled' | 'left'
 
 export interface PhoneAccount {
   uri: string
@@ -102,9 +102,37 @@ export interface Welcome {
   contact: Contact | null
   queue: Queue
   messages?: Message[]
+  help?: HelpCall | null
+  shifts?: Shift[]
   pause_reasons: string[]
   dispositions: string[]
   matters: Matter[]
+}
+
+/** The volunteer's call for a supervisor; a closed one is shown for some minutes with what the supervisor wrote. */
+export interface HelpCall {
+  id: number
+  contact: string
+  asked: number
+  seen_by: string | null
+  seen: number | null
+  closed_by: string | null
+  closed: number | null
+  note: string
+  /** Whether any supervisor has the board open. */
+  watched: boolean
+}
+
+/** A shift of one's own. `begun`: the volunteer was there. `swap`: how the wish to be relieved of it stands. */
+export interface Shift {
+  id: number
+  from: number
+  to: number
+  matter: Matter | null
+  role: string | null
+  note: string
+  begun: boolean
+  swap: string | null
 }
 
 export type GoneReason = 'timed_out' | 'caller_left' | 'rejected' | 'cancelled'
@@ -126,6 +154,9 @@ export type DeskFrame =
   | { type: 'contact_gone'; id: string }
   | ({ type: 'queue' } & Queue)
   | { type: 'messages'; messages: Message[] }
+  | { type: 'help'; help: HelpCall | null }
+  | { type: 'shifts'; shifts: Shift[] }
+  | { type: 'news'; what: 'swap' | 'appeal'; id: string; state: string }
   | { type: 'beat'; now: number }
   | Done
   | ({ type: 'error'; re: string; code: string } & Words)
