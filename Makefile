@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
 
-.PHONY: help run test check format bench bench-calls bench-routing faults clean
+.PHONY: help run test check format bench bench-calls bench-recording bench-routing faults clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,7 +35,7 @@ format: $(VENV)/dev.stamp  ## put the sources into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-calls bench-routing  ## all benchmarks, each against what one would use instead
+bench: bench-calls bench-routing bench-recording  ## all benchmarks, each against what one would use instead
 
 bench-calls: $(VENV)/dev.stamp  ## calls per second and key to prompt, against Asterisk's own app_queue
 	bash tests/support/system.sh
@@ -44,9 +44,12 @@ bench-calls: $(VENV)/dev.stamp  ## calls per second and key to prompt, against A
 bench-routing: $(VENV)/dev.stamp  ## cost of a decision from 100 to 100,000 waiting
 	$(BIN)/python -m tests.load.routing
 
+bench-recording: $(VENV)/dev.stamp  ## CPU of tape and mux, against aiortc's MediaRecorder
+	$(BIN)/python -m tests.load.recording
+
 faults: $(VENV)/dev.stamp  ## the long form of the promises
 	bash tests/support/system.sh
-	SWITCHBOARD_LONG=1 $(BIN)/pytest tests/faults tests/integration tests/routing
+	SWITCHBOARD_LONG=1 $(BIN)/pytest tests/faults tests/integration tests/routing tests/video
 
 clean:  ## forget the virtual environment, built pages and caches; data stays
 	rm -rf $(VENV) $(CACHE) switchboard/web/static switchboard/pages/node_modules
