@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import random
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -30,6 +31,7 @@ from video.recording import jobs, mux, tape
 from video.recording.errors import NothingRecorded, StillRunning
 from video.recording.model import Codec, Track
 from video.recording.recorder import Recorder
+from video.recording.rtp import parse_rtp
 
 LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
 NEAR_MS = 100
@@ -138,6 +140,52 @@ def test_a_new_ssrc_goes_on_in_the_same_file(tmp_path: Path, away_s: int) -> Non
     if listed:
         assert abs(listed[0]["to_ms"] - listed[0]["from_ms"] - 1000 * away_s - 40) <= 1
     assert [stream["ssrc"] for stream in the_track(manifest)["streams"]] == ["00001234", "00009999"]
+
+
+@pytest.mark.parametrize("away_s", [5, 20, 90])
+def test_a_caucus_is_a_gap_and_no_loss(tmp_path: Path, away_s: int) -> None:
+    """The same stream goes on meanwhile, only not to the tape; nothing of it is taken for lost."""
+    packets = of(150)
+    camera = [packet for packet in packets if not 50 <= packet.frame < 100]
+    late = (away_s - 2) * SECOND
+    moved = []
+    for packet in camera:
+        if packet.frame < 50:
+            moved.append(packet)
+            continue
+        head = parse_rtp(packet.data)
+        sequence, timestamp = head.sequence + 50 * (away_s - 2), head.timestamp + 90_000 * (away_s - 2)
+        data = packet.data[:2] + struct.pack("!HI", sequence & 0xFFFF, timestamp) + packet.data[8:]
+        moved.append(Packet(packet.arrival_ns + late, data, packet.frame))
+    put(tmp_path / "r", [(track(), moved, [])])
+    manifest = muxed(tmp_path / "r")
+    assert the_track(manifest)["packets_lost"] == 0
+    assert len(gaps(manifest, "nothing_arrived")) == 1
+    played = play(only_media(tmp_path / "r"))
+    assert played.numbers == sorted({packet.frame for packet in camera})
+    assert abs(played.pictures[50][0] - 4000 - 1000 * (away_s - 2)) <= 1
+
+
+def test_a_new_peer_may_number_its_payload_types_otherwise(tmp_path: Path) -> None:
+    """96 was VP8 and is H.264 after the return: two tracks in the file, nothing lost, while the tape goes on."""
+    first, second = of(25), of(25, "h264", begins_ns=BEGIN_NS + 5 * SECOND, ssrc=9)
+    renumbered = [
+        Packet(p.arrival_ns, p.data[:1] + bytes([p.data[1] & 0x80 | 96]) + p.data[2:], 0) for p in second
+    ]
+    recorder = Recorder(lambda event: None, flush_s=0.001)
+    tape = recorder.open(tmp_path / "r", Track("s1", "p1", "camera", "video", {96: Codec("vp8", 90000)}))
+    for packet in first:
+        tape.write(packet.arrival_ns, packet.data)
+    assert (
+        recorder.open(tmp_path / "r", Track("s1", "p1", "camera", "video", {96: Codec("h264", 90000)}))
+        is tape
+    )
+    for packet in renumbered:
+        tape.write(packet.arrival_ns, packet.data)
+    recorder.stop()
+    (media,) = muxed(tmp_path / "r")["media"]
+    assert [(one["codec"], one["frames"]) for one in media["tracks"]] == [("vp8", 25), ("h264", 25)]
+    assert abs(media["duration_ms"] - 6000) <= NEAR_MS
 
 
 def test_packets_of_both_ssrcs_mixed_at_the_change_lose_nothing(tmp_path: Path) -> None:

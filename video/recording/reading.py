@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,9 @@ from video.recording.errors import PacketMalformed, TapeUnreadable, TrackInvalid
 from video.recording.model import Codec, Track
 from video.recording.order import Missing, Reorder
 from video.recording.rtp import parse_rtp, parse_sender_reports
-from video.recording.streams import Placed, Stream, StreamFinder
+from video.recording.streams import SILENT_NS, Placed, Stream, StreamFinder
 from video.recording.tape import tape_parts
 
-SILENT_NS = 2_000_000_000  # so long without a packet is a gap
 _SETTLE_NS = 3_000_000_000  # two streams of one track may overlap that long
 _MAX_GAPS = 10_000
 _MAX_MARKS = 10_000
@@ -180,6 +179,8 @@ class TrackTape:
                     finder.report(report)
             elif kind == MARK:
                 _note_mark(found, at_ns, data, self._offset)
+            if codecs != found.track.codecs:
+                found.track = replace(found.track, codecs=codecs)
         found.parts = self.parts
         found.stray, found.unknown = finder.stray, finder.unknown
         for stream in finder.streams:

@@ -42,10 +42,17 @@ class Recorder:
     def open(self, folder: Path, track: Track) -> Tape:
         """A tape for this track in this folder (made if missing); goes on after parts that are there. Never blocks.
 
+        A track that is being recorded already gives its running tape, which learns the codecs that are new: a chain
+        has one writer.
         The files are opened by the recorder's thread; when that fails, `TapeFailed` tells and it is tried again.
         """
-        tape = Tape(folder, track, self._tell, self._limits)
         with self._guard:
+            for tape in self._tapes:
+                if (tape.folder, tape.track.stem) == (folder, track.stem) and not tape.closing:
+                    tape.understand(track.codecs)
+                    return tape
+            # One that is closing stands before this one in the list, and is ended before this one begins.
+            tape = Tape(folder, track, self._tell, self._limits)
             self._tapes.append(tape)
         return tape
 

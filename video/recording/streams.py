@@ -14,6 +14,7 @@ from video.recording.rtp import Rtp, SenderReport
 from video.recording.timeline import Stretch
 
 _BREAK_NS = 1_500_000_000  # timestamps that are so far off what the arrival says have jumped
+SILENT_NS = 2_000_000_000  # so long without a packet is a gap by itself
 _EXPIRE_NS = 2_000_000_000
 _MIDDLE = 1 << 39
 _STRETCH = 40  # bits of a timestamp below the stretch's index
@@ -73,10 +74,11 @@ class StreamFinder:
         if len(self._live) > 1:
             self._expire(packet.ssrc, arrival_ns)
         stream = self._live.get(packet.ssrc)
-        if stream is None or (stream.payload_type != packet.payload_type and stream.codec != codec):
+        step = step16(packet.sequence, stream.number & 0xFFFF) if stream else 0
+        if stream is None or stream.codec != codec or (step > 1 and arrival_ns - stream.last_ns > SILENT_NS):
+            # What was sent during a silence (a caucus, a line that was gone) was not lost between packets that came.
             stream = self._begin(packet, arrival_ns, codec)
             return [self._put(stream, packet, arrival_ns, 0)] if stream else []
-        step = step16(packet.sequence, stream.number & 0xFFFF)
         if abs(step) <= MAX_JUMP:
             stream.suspect = None
             return [self._put(stream, packet, arrival_ns, step)]

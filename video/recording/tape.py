@@ -13,8 +13,8 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from video.recording.blocks import (
     unpack_records,
 )
 from video.recording.model import (
+    Codec,
     PacketsDropped,
     TapeAnchored,
     TapeClosed,
@@ -115,6 +116,7 @@ class Tape:
         self._gap: _Gap | None = None
         self._closing = False
         # Recorder's side.
+        self._known = track  # as described on the tape so far
         self._taken = 0
         self._waiting: _Pending | None = None
         self._fd = -1
@@ -191,6 +193,22 @@ class Tape:
             self._put += cost
             self._queue.append((MARK, time.monotonic_ns(), data))
 
+    def understand(self, codecs: Mapping[int, Codec]) -> None:
+        """From now on payload types mean this too: a new peer of the same participant may number them otherwise."""
+        try:
+            merged = {**self.track.codecs, **codecs}
+            if merged != dict(self.track.codecs) and not self._closing:
+                self.track = replace(self.track, codecs=merged)
+                now_ns, data = self._description(self.track)
+                self._put += len(data) + _RECORD_COST
+                self._queue.append((DESCRIPTION, now_ns, data))
+        except Exception:
+            log.exception("recording.understand")
+
+    @property
+    def closing(self) -> bool:
+        return self._closing
+
     def close(self) -> None:
         """End the tape; the recorder's thread writes what is left, then tells `TapeClosed`."""
         if not self._closing:
@@ -251,10 +269,15 @@ class Tape:
         queue, parts, size, cost, gap = self._queue, [], 0, 0, None
         pack = RECORD.pack
         for _ in range(len(queue)):
-            length = len(queue[0][2])
+            kind, at_ns, data = queue[0]
+            length = len(data)
             if size + RECORD.size + length > MAX_PAYLOAD:
                 break
-            kind, at_ns, data = queue.popleft()
+            if kind == DESCRIPTION:
+                if parts:
+                    break  # what came before is described by what is known until now
+                self._known = Track.from_description(json.loads(data))
+            queue.popleft()
             parts += (pack(kind, max(0, at_ns), length), data)
             size += RECORD.size + length
             cost += length + _RECORD_COST
@@ -321,6 +344,7 @@ class Tape:
             os.write(handle, bytes(RESERVE_BYTES))
             os.close(handle)
         for path in tape_parts(self.folder, self.track.stem):
+            _refuse_if_running(path)
             reader = PartReader(path, number=self._number, digest=self._digest)
             for _block in reader.blocks():
                 pass
@@ -328,21 +352,25 @@ class Tape:
             self._part = int(path.name.split(".")[-2])
 
     def _describe(self, now_ns: int) -> None:
-        """The description record: who and what, and what wall clock and monotonic clock said together."""
-        facts = {
-            "version": VERSION,
-            **self.track.described(),
-            "part": self._part,
-            "boot": boot_id(),
-            "monotonic_ns": time.monotonic_ns(),
-            "wall_ns": time.time_ns(),
-        }
-        data = json.dumps(facts, ensure_ascii=False).encode()
-        payload = pack_record(DESCRIPTION, facts["monotonic_ns"], data)
+        """A block with the description record alone."""
+        payload = pack_record(DESCRIPTION, *self._description(self._known))
         block, digest = pack_block(self._number + 1, self._digest, 1, payload)
         self._put_bytes(block)
         self._number, self._digest = self._number + 1, digest
         self._described_ns = now_ns
+
+    def _description(self, track: Track) -> tuple[int, bytes]:
+        """Time and content of a description: who and what, and what wall clock and monotonic clock said together."""
+        monotonic_ns, wall_ns = time.monotonic_ns(), time.time_ns()
+        facts = {
+            "version": VERSION,
+            **track.described(),
+            "part": self._part,
+            "boot": boot_id(),
+            "monotonic_ns": monotonic_ns,
+            "wall_ns": wall_ns,
+        }
+        return monotonic_ns, json.dumps(facts, ensure_ascii=False).encode()
 
     def _finish(self, now_ns: int, written: bool) -> None:
         """Write the last words. On a full disk what still waits becomes a gap, and the reserve is given up."""
@@ -395,6 +423,12 @@ class Tape:
             self._tell_room(event)
         except Exception:
             log.exception("recording.tell")
+
+
+def _refuse_if_running(path: Path) -> None:
+    """Another process may still write this part: then it is tried again later. Raises OSError."""
+    with path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def _gap_facts(gap: _Gap, reason: str) -> dict[str, Any]:
