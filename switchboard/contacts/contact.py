@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ivr.recording import Running
     from switchboard.contacts.colleagues import Colleague, Wanted
     from switchboard.contacts.conversation import Conversation
+    from switchboard.contacts.legs import Party
     from switchboard.contacts.transfers import HandOver
     from switchboard.dispatch import Inbox
     from switchboard.house import House
@@ -111,6 +112,8 @@ class Contact:
     """The volunteer does not want the other hotline any more that still rings."""
     talks: int = 0
     """How many talks with a volunteer there were before this one."""
+    rung: list[Party] = field(default_factory=list)
+    """Whose phone rings before the talk."""
     talk: Conversation | None = None
     held_entry: str | None = None
     """What the routing engine holds the volunteer's seat for, where it is not the contact's own entry."""

@@ -20,7 +20,7 @@ import structlog
 
 from ivr.ari.bridge import Bridge
 from ivr.call import Call
-from ivr.errors import AriError, LegFailed
+from ivr.errors import AriError
 from routing.errors import InvalidRouting, RoutingError
 from switchboard.contacts.colleagues import (
     Colleague,
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Phase = Literal["talking", "held", "consulting", "three_way"]
-Over = Literal["left", "alone", "passed"]
-"""The lead has left; left while somebody was asked who did not come; the contact was passed on."""
+Over = Literal["left", "lost", "alone", "passed"]
+"""The lead has left; is gone with the desk and did not come back; left while somebody was asked who did not come; the
+contact was passed on."""
 Room = Literal["caller", "side"]
 ROOMS: tuple[Room, ...] = ("caller", "side")
 MUSIC = "default"
@@ -140,9 +141,7 @@ class Conversation:
                 return
             async with self._turn:
                 await self._settle()
-            try:
-                await ring_until_back(self._contact, party, self._legs)
-            except LegFailed:
+            if not await ring_until_back(self._contact, party, self._legs):
                 return
             async with self._turn:
                 await self._settle()
@@ -152,7 +151,7 @@ class Conversation:
         when that one does not come, the caller is alone."""
         colleague = self.colleague
         if colleague is None:
-            return "left"
+            return "lost" if self.lead.lost else "left"
         async with self._turn:
             await self._settle()
         asked = not colleague.settled.is_set()
@@ -381,7 +380,8 @@ class Conversation:
     async def _room(self, room: Room) -> Bridge:
         if room not in self._bridges:
             ari = self._contact.house.require_ari()
-            self._bridges[room] = await Bridge.create(ari, f"co-{self._contact.id}", type="mixing")
+            self._bridges[room] = Bridge(ari, f"co-{self._contact.id}")
+            await Bridge.create(ari, self._bridges[room].id)
         return self._bridges[room]
 
     async def _play_music(self, room: Room, wanted: bool) -> None:
