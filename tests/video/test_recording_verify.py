@@ -54,6 +54,17 @@ def test_one_altered_byte_anywhere_is_found_and_named(folder: Path) -> None:
     assert bad(folder) == set()
 
 
+def test_every_single_bit_of_a_seal_counts(folder: Path) -> None:
+    """Upper case for lower case in a hexadecimal number is a change too."""
+    path = folder / "manifest.seal.json"
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        for bit in (1, 32):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ bit]) + whole[at + 1 :])
+            assert path.name in bad(folder), at
+    path.write_bytes(whole)
+
+
 def test_a_file_cut_short_missing_or_added_is_found_and_named(folder: Path) -> None:
     for path in [path for path in sorted(folder.rglob("*")) if path.is_file()]:
         whole, name = path.read_bytes(), path.relative_to(folder).as_posix()

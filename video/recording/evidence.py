@@ -114,7 +114,10 @@ def local_seal_holds(facts: Mapping[str, Any]) -> bool:
     try:
         signed = {key: value for key, value in facts.items() if key != "signature"}
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(facts["public_key"]))
-        key.verify(bytes.fromhex(facts["signature"]), canonical(signed))
+        signature = bytes.fromhex(facts["signature"])
+        if signature.hex() != facts["signature"]:
+            return False  # the same number written otherwise is an altered file all the same
+        key.verify(signature, canonical(signed))
     except (KeyError, TypeError, ValueError, InvalidSignature):
         return False
     return True
