@@ -48,9 +48,13 @@ _RTX_LEAD = Struct("!H")
 
 
 class Tape(Protocol):
-    """Where recorded packets go. Neither method blocks or raises."""
+    """Where recorded packets go. Neither method blocks or raises. Times are ``time.monotonic_ns()``."""
 
     def write(self, arrival_ns: int, packet: bytes) -> None: ...
+
+    def report(self, arrival_ns: int, packet: bytes) -> None:
+        """A sender report of this track (RTCP), by which tracks are aligned."""
+        ...
 
 
 class Control(Protocol):
@@ -614,7 +618,8 @@ class Forwarder:
         total = _OUT + size
         for sub in track.live:
             lane = sub.lane
-            if extended < sub.anchor or lane.tx is None or lane.cut:
+            address = lane.address
+            if extended < sub.anchor or lane.tx is None or address is None or lane.cut:
                 continue
             sink = sub.sink
             view[_OUT:total] = payload
@@ -634,7 +639,7 @@ class Forwarder:
                 counters.send_failed += 1
                 continue
             try:
-                send(view[: length[0]], lane.address)
+                send(view[: length[0]], address)
             except OSError:
                 counters.send_failed += 1
                 continue
