@@ -48,7 +48,7 @@ class Feedback:
 
     def _picture(self, peer: Peer, layer: Layer, now_ns: int) -> None:
         track = layer.track
-        ssrc = ssrc_of(peer, layer)
+        ssrc = track.source.ssrc
         if not ssrc:
             return
         numbers = self._forwarder.lost(track, now_ns)
@@ -64,7 +64,7 @@ class Feedback:
     def _report(self, peer: Peer, now_ns: int) -> None:
         blocks: list[ReceiverBlock] = []
         for layer in peer.layers():
-            track, ssrc = layer.track, ssrc_of(peer, layer)
+            track, ssrc = layer.track, layer.track.source.ssrc
             if not ssrc or track.highest < 0:
                 continue
             expected = track.highest - track.base + 1
@@ -78,8 +78,3 @@ class Feedback:
             )
         if blocks:
             self._forwarder.send_rtcp(peer.lane, receiver_report(_OWN_SSRC, blocks[:31]))
-
-
-def ssrc_of(peer: Peer, layer: Layer) -> int:
-    """The SSRC under which a layer comes in; 0 while it is not known."""
-    return next((ssrc for ssrc, track in peer.lane.by_ssrc.items() if track is layer.track), 0)

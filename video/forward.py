@@ -15,7 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from struct import Struct
 from typing import Any, Literal, Protocol
 
@@ -261,6 +261,7 @@ class Forwarder:
                 del lane.by_ssrc[known]
             lane.by_ssrc[ssrc] = track
             self._restart(track)
+        track.source = replace(track.source, ssrc=ssrc, rtx_ssrc=rtx_ssrc or track.source.rtx_ssrc)
         if rtx_ssrc:
             for known in [key for key, value in lane.by_rtx.items() if value is track]:
                 del lane.by_rtx[known]

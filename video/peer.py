@@ -69,7 +69,8 @@ class Layer:
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """Something that this peer sends: one layer, or several of the same picture, best first."""
+    """Something that this peer sends: one layer, or several of the same picture, best first (pages list them the other
+    way round, and begin to send the smallest first)."""
 
     mid: str
     kind: Kind
@@ -78,8 +79,9 @@ class Sent:
     layers: list[Layer]
 
     @property
-    def best(self) -> Track:
-        return self.layers[0].track
+    def start(self) -> Track:
+        """What a receiver gets at first."""
+        return self.layers[-1].track
 
 
 @dataclass(slots=True, eq=False)
@@ -231,14 +233,15 @@ class Peer:
         for mid, (line, codec) in plan.sent.items():
             sent = self.sent.get(mid)
             if sent is not None and (
-                sent.codec != codec.name or sent.layers[0].rid != (line.rids or ("",))[0]
+                sent.codec != codec.name
+                or [one.rid for one in reversed(sent.layers)] != list(line.rids or ("",))
             ):
                 removed.append(sent)
                 sent = None
             if sent is None:
                 added.append(self._publish(line, codec, named.get(mid)))
             elif line.ssrc and not line.rids:
-                self._forwarder.bind(sent.best, line.ssrc, line.rtx_ssrc)
+                self._forwarder.bind(sent.start, line.ssrc, line.rtx_ssrc)
         for sent in removed:
             for layer in sent.layers:
                 self._forwarder.unpublish(layer.track)
@@ -255,7 +258,7 @@ class Peer:
         kind: Kind = "audio" if line.kind == "audio" else "video"
         base = Source(kind, codec.name, codec.clock_rate, codec.payload_type, codec.rtx)
         if line.rids:
-            layers = [Layer(self._forwarder.publish(self.lane, base), rid) for rid in line.rids]
+            layers = [Layer(self._forwarder.publish(self.lane, base), rid) for rid in reversed(line.rids)]
         else:
             source = replace(base, ssrc=line.ssrc, rtx_ssrc=line.rtx_ssrc)
             layers = [Layer(self._forwarder.publish(self.lane, source))]
@@ -341,7 +344,7 @@ class Peer:
                 slot.sub.sink, payload_type=codec.payload_type, rtx_payload_type=codec.rtx
             )
             slot.held = False
-            self._forwarder.layer(slot.sub, sent.best)
+            self._forwarder.layer(slot.sub, sent.start)
         elif sent is None and slot.sent is not None:
             self._forwarder.layer(slot.sub, None)
         slot.sent = sent
