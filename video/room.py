@@ -379,19 +379,20 @@ class Room:
         for person in self.people.values():
             person.group = number.get(person.id)
         self._record()
-        for person in self.people.values():
-            if person.peer is not None and not person.peer.ended:
-                self._close_slots(person, person.peer)
-        for person in self.people.values():
-            if person.peer is not None and not person.peer.ended:
-                self._fill_slots(person, person.peer)
+        owners = self._owners()
+        peers = [
+            (one, one.peer) for one in self.people.values() if one.peer is not None and not one.peer.ended
+        ]
+        for person, peer in peers:
+            self._close_slots(person, peer, owners)
+        for person, peer in peers:
+            self._fill_slots(person, peer, owners)
         self._dirty = True
 
     def _open(self, receiver: Participant, sender: Participant, sent: Sent) -> bool:
         return self.hears(receiver, sender) and sent.kind not in sender.muted
 
-    def _close_slots(self, person: Participant, peer: Peer) -> None:
-        owners = self._owners()
+    def _close_slots(self, person: Participant, peer: Peer, owners: Mapping[Sent, Participant]) -> None:
         for slot in peer.slots.values():
             if slot.sent is None:
                 continue
@@ -401,14 +402,14 @@ class Room:
             elif not self._open(person, owner, slot.sent):
                 peer.show(slot, slot.sent, allowed=False)
 
-    def _fill_slots(self, person: Participant, peer: Peer) -> None:
+    def _fill_slots(self, person: Participant, peer: Peer, owners: Mapping[Sent, Participant]) -> None:
         if not person.admitted:
             return
         shown = {slot.sent for slot in peer.slots.values()}
         seats = {
             owner.id: slot.seat
             for slot in peer.slots.values()
-            if slot.kind == "audio" and slot.sent and (owner := self._owners().get(slot.sent))
+            if slot.kind == "audio" and slot.sent and (owner := owners.get(slot.sent))
         }
         for sender in self.people.values():
             if sender is person or sender.peer is None or not sender.admitted or not sender.talks:
@@ -419,7 +420,6 @@ class Room:
                 slot = self._slot_for(peer, sent, seats.get(sender.id))
                 if slot is not None and peer.show(slot, sent, allowed=False) and slot.kind == "audio":
                     seats[sender.id] = slot.seat
-        owners = self._owners()
         for slot in peer.slots.values():
             owner = owners.get(slot.sent) if slot.sent else None
             if owner is not None and slot.sent is not None:
@@ -463,7 +463,7 @@ class Room:
     # ------------------------------------------------------------------ the beat
 
     def beat(self) -> None:
-        """To be called every 50 ms: who is gone, whose place is over, whose line is thin, and what pages should know."""
+        """Every 50 ms: who is gone, whose place is over, whose line is thin, and what pages should know."""
         now_s = time.monotonic()
         for person in list(self.people.values()):
             if person.standing is not Standing.GONE:
