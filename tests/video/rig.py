@@ -157,7 +157,9 @@ class Visitor:
         return await self.page.evaluate(expression, argument)
 
     async def connected(self) -> None:
-        await eventually(lambda: self.ask("room.pc?.connectionState === 'connected'"), f"{self.person} connected")
+        await eventually(
+            lambda: self.ask("room.pc?.connectionState === 'connected'"), f"{self.person} connected"
+        )
 
     async def frames(self, other: Visitor, what: str = "camera") -> int:
         return await self.ask("([who, what]) => room.frames(who, what)", [other.id, what])
