@@ -6,8 +6,7 @@ from itertools import permutations
 
 from playwright.async_api import Browser
 
-from tests.video.rig import House, Visitor, eventually
-from video.events import CaucusChanged
+from tests.video.rig import House, Visitor
 from video.tokens import Role
 
 TONES = (500, 800, 1200, 1700, 2300, 3000, 3800, 4700)
