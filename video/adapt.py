@@ -1,7 +1,8 @@
 """What a receiver gets when the line is thin: a smaller layer, then no moving picture, never less voice.
 
-The receiver's own estimate (REMB) is believed, with one correction: an estimate is never much more than what is being
-sent, so that a low one means congestion only when as much is really being sent.
+The receiver's own estimate (REMB) is believed with care: it hardly grows while little is sent, and one hiccup of a busy
+computer lowers it. A line is short when much more is sent than the estimate allows, and the estimate keeps falling or
+packets are lost.
 """
 
 import time
@@ -14,7 +15,11 @@ EVERY_S = 0.5
 THIN = 250_000
 """Bits per second under which pictures stop."""
 _FRESH_S = 5.0
-_LOW_TIMES = 3
+_LOW_TIMES = 4
+_SHORT = 0.8
+_FALLS = 2
+_FALLS_WITHIN_S = 4.0
+_LOSSY = 0.1
 _RETRY_S = (8.0, 60.0)
 _UP_AFTER_S = 6.0
 
@@ -64,7 +69,9 @@ def look(peer: Peer, line: Line) -> Iterator[Decision]:
     if peer.estimate is None or now_s - peer.estimate_at_s > _FRESH_S or not pictures:
         line.low = 0
         return
-    congested = peer.estimate < 0.95 * rate
+    falling = sum(now_s - at_s < _FALLS_WITHIN_S for at_s in peer.falls_s) >= _FALLS
+    losing = any(slot.loss > _LOSSY for slot in pictures)
+    congested = peer.estimate < _SHORT * rate and (falling or losing)
     line.low = line.low + 1 if congested else 0
     if line.low < _LOW_TIMES:
         if not congested and now_s - line.switched_s > _UP_AFTER_S:

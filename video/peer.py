@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -152,6 +153,8 @@ class Peer:
         self.estimate: int | None = None
         """The receiver's own estimate of its line in bit/s (REMB); None until there is one."""
         self.estimate_at_s = 0.0
+        self.falls_s: deque[float] = deque(maxlen=8)
+        """When the estimate fell by a tenth or more."""
         self.feedback = TransportFeedback()
         self.lane: Lane = port.forwarder.open(name)
         self._port = port
@@ -387,7 +390,10 @@ class Peer:
             if isinstance(report, SenderReport):
                 self._pass_report(report, data)
             elif isinstance(report, Remb):
-                self.estimate, self.estimate_at_s = report.bits_per_second, time.monotonic()
+                now_s = time.monotonic()
+                if self.estimate is not None and report.bits_per_second < 0.9 * self.estimate:
+                    self.falls_s.append(now_s)
+                self.estimate, self.estimate_at_s = report.bits_per_second, now_s
             elif (slot := self._by_ssrc.get(report.ssrc)) is not None:
                 if isinstance(report, Nack):
                     for number in report.numbers:
