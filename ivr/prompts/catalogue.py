@@ -7,9 +7,10 @@ language without a file falls back to Mandarin, so that nobody hears silence.
 
 from __future__ import annotations
 
+import os
 import re
 import wave
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import structlog
 
 from . import compose
 from .errors import MissingSound, UnknownPrompt
+from .listing import Listing
 from .texts import HERE, LANGUAGES, Demonstration, Phrase, load_demonstrations, load_language, series_last
 
 SOUND = HERE / "sound"
@@ -27,6 +29,9 @@ _DEFAULT = LANGUAGES[0]
 LANGUAGE = re.compile(r"[a-z]{2,8}(-[a-z0-9]{1,8})?")
 """How a language is named: the folder of its sounds."""
 _SERIES = re.compile(r"(ahead|digits|weekday|this_week|next_week|month|day|time)_\d+")
+_MOST_FOLDERS = 64
+
+_Mark = tuple[int, int, int]  # which file, when it changed, how long it is
 
 log = structlog.get_logger(__name__)
 
@@ -34,18 +39,19 @@ log = structlog.get_logger(__name__)
 class PromptSet:
     """The texts and sounds of every language, with a hotline's own recordings laid over them.
 
-    Raises BrokenTable when the tables of texts cannot be read. `media` asks the file system at each call
-    (some microseconds), so that a recording that was added or taken away counts at once.
+    Raises BrokenTable when the tables of texts cannot be read. `media` asks the file system whether a folder has
+    changed (a microsecond or two), so that a recording that was added or taken away counts at once.
     """
 
     def __init__(self, overlay: Path | None = None, *, sound: Path = SOUND) -> None:
         self.overlay = overlay.absolute() if overlay else None
         self.sound = sound.absolute()
+        self._overlay, self._sound = str(self.overlay or ""), str(self.sound)
         self.phrases: dict[str, dict[str, Phrase]] = {lang: load_language(lang) for lang in LANGUAGES}
         self.demonstrations: list[Demonstration] = load_demonstrations()
         self.ahead_last = series_last("ahead")
-        self._refused: dict[Path, int] = {}
-        self._accepted: dict[Path, int] = {}
+        self._listings: dict[tuple[str, str], Listing] = {}
+        self._seen: dict[Path, tuple[_Mark, bool]] = {}
 
     @property
     def keys(self) -> frozenset[str]:
@@ -69,7 +75,7 @@ class PromptSet:
 
         Raises UnknownPrompt for a key in no table, MissingSound when not even Mandarin has a file.
         """
-        return f"sound:{self.path(language, key).with_suffix('')}"
+        return f"sound:{str(self.path(language, key)).rpartition('.')[0]}"
 
     def path(self, language: str, key: str) -> Path:
         """The file that is played. Raises as `media` does."""
@@ -81,10 +87,11 @@ class PromptSet:
     def find(self, language: str, key: str) -> Path | None:
         """The file that is played, None when not even Mandarin has one. Raises UnknownPrompt."""
         self._known(key)
-        playable = (
-            path for path in self._places(language, key) if path.suffix != ".wav" or self._playable(path)
-        )
-        return next((path for path in playable if path.is_file()), None)
+        for folder, own in self._places(language, key):
+            path = self._listed(folder, ".wav" if own else ".alaw").get(key)
+            if path and (not own or self._playable(path)):
+                return path
+        return None
 
     def spoken_in(self, language: str, key: str) -> str:
         """The language in which a prompt is said: English is offered in English by all."""
@@ -130,32 +137,42 @@ class PromptSet:
         if key not in self.phrases[_DEFAULT] and key not in TONES:
             raise UnknownPrompt(f"no prompt has the key {key!r}")
 
-    def _places(self, language: str, key: str) -> Iterator[Path]:
-        """Where the sound may lie, best first. A language never names a folder outside the two roots."""
+    def _places(self, language: str, key: str) -> Iterator[tuple[str, bool]]:
+        """The folders of the sound, best first, and whether a hotline's own recordings lie there.
+
+        A language never names a folder outside the two roots.
+        """
         wished = [language] if LANGUAGE.fullmatch(language) else []
         for name in dict.fromkeys([*wished, _DEFAULT]):
             spoken_in = self.spoken_in(name, key)
-            for folder in dict.fromkeys([name, spoken_in]):
-                if self.overlay:
-                    yield self.overlay / folder / f"{key}.wav"
-            yield self.sound / ("tones" if key in TONES else spoken_in) / f"{key}.alaw"
+            if self._overlay:
+                for folder in dict.fromkeys([name, spoken_in]):
+                    yield f"{self._overlay}/{folder}", True
+            yield f"{self._sound}/{'tones' if key in TONES else spoken_in}", False
+
+    def _listed(self, folder: str, suffix: str) -> Mapping[str, Path]:
+        """The folder's files. Requests name languages too: what is remembered of them is bounded."""
+        listing = self._listings.get((folder, suffix))
+        if listing is None:
+            if len(self._listings) >= _MOST_FOLDERS:
+                self._listings.clear()
+            listing = self._listings[folder, suffix] = Listing(Path(folder), suffix)
+        return listing.files()
 
     def _playable(self, path: Path) -> bool:
         """A recording that Asterisk could not play is passed over, and said once in the log."""
         try:
-            changed = path.stat().st_mtime_ns
+            found = os.stat(path)
         except OSError:
             return False
-        if self._refused.get(path) == changed:
-            return False
-        if self._accepted.get(path) == changed:
-            return True
+        mark = (found.st_ino, found.st_mtime_ns, found.st_size)
+        seen = self._seen.get(path)
+        if seen and seen[0] == mark:
+            return seen[1]
         why = wav_problem(path)
         if why:
-            self._refused[path] = changed
             log.warning("prompt_recording_refused", file=str(path), why=why)
-        else:
-            self._accepted[path] = changed
+        self._seen[path] = (mark, not why)
         return not why
 
 
