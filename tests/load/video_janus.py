@@ -52,9 +52,14 @@ class Janus:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             transports = plugins.parent / "transports"
-            (folder / "janus.jcfg").write_text(
-                _GENERAL.format(folder=folder, plugins=plugins, transports=transports)
+            general = _GENERAL.format(
+                folder=folder,
+                plugins=plugins,
+                transports=transports,
+                unused_plugins=_others(plugins, "videoroom"),
+                unused_transports=_others(transports, "http"),
             )
+            (folder / "janus.jcfg").write_text(general)
             (folder / "janus.transport.http.jcfg").write_text(_HTTP.format(port=port))
             (folder / "janus.plugin.videoroom.jcfg").write_text("general: {}\n")
             process = await asyncio.create_subprocess_exec(

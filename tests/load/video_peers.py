@@ -66,7 +66,7 @@ class LoadPeer:
         self.ufrag, self.password = secrets.token_hex(4), secrets.token_hex(12)
         self.audio_ssrc, self.video_ssrc = secrets.randbits(31) + 1, secrets.randbits(31) + 1
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("0.0.0.0", 0))  # noqa: S104  Janus listens where the machine has an address
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         self.sent = 0
