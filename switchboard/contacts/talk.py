@@ -39,7 +39,7 @@ async def talk(
     """
     ari = contact.house.require_ari()
     async with AsyncExitStack() as held:
-        bridge = await held.enter_async_context(await Bridge.create(ari, f"br-{contact.id}", type="mixing"))
+        bridge = await held.enter_async_context(Bridge.mixing(ari, f"br-{contact.id}"))
         if found is None and lead.line is not None:
             await asyncio.gather(bridge.add(call.channel.id), bridge.add(lead.line.channel.id))
             contact.connected()
@@ -52,7 +52,7 @@ async def talk(
         finally:
             ended, contact.talk = contact.talk, None
             await ended.close()
-        if over == "left" and third.wanted:
+        if over in ("left", "lost") and third.wanted:
             contact.enter("transfer")
             await finish_seat(contact, contact.reservation or 0)
             return "left" if await third.stay() else "alone"
@@ -80,5 +80,5 @@ async def _with_volunteers(
             await conversation.begin()
         contact.house.desks.talking(contact, recording=recording)
         over = await conversation.run()
-        ended_by = "agent"
+        ended_by = "system" if over == "lost" else "agent"
     return over

@@ -16,12 +16,14 @@ import type { DeskFrame, Directory, Done, PhoneKind } from './frames'
 import { CommandError, DeskLink } from './link'
 import { Microphone } from './microphone'
 import { applyFrame, colleagueAnswered, colleagueHere, emptyModel, isBusy, mayPassOn } from './model'
+import { ownPhone } from './own-phone'
 import { Softphone } from './phone'
 import { exposeProbe } from './probe'
 import { Ringer } from './ringer'
 
 const NOTICE_MS = 7000
 const LEFT_OVER_MS = 4000
+const VOICE_PATIENCE_MS = 1500
 
 export interface Notice {
   kind: 'bad' | 'good' | 'warn'
@@ -58,7 +60,9 @@ export function useDesk() {
   const earpiece = new Earpiece()
   const alerts = new Alerts()
   const phone = new Softphone(async () => {
-    if (!microphone.stream && !(await microphone.open())) say('bad', t('desk.errors.media'))
+    // A question of the browser that nobody answers must not keep the caller: whatever is said later, is heard later.
+    if (!microphone.stream) await Promise.race([microphone.open(), new Promise((go) => setTimeout(go, VOICE_PATIENCE_MS))])
+    if (!microphone.stream) say('bad', t('desk.errors.media'))
     return microphone.forCall()
   })
 
@@ -66,6 +70,8 @@ export function useDesk() {
   phone.onRemote = (stream) => (stream ? earpiece.play(stream) : earpiece.stop())
   microphone.onTrack = (track) => void phone.replaceTrack(track)
   void earpiece.use(earpieceDevice.value)
+  void ringer.look()
+  microphone.watch()
 
   const stage = computed(() => model.contact?.stage ?? null)
   const offline = computed(() => network.value !== 'open')
@@ -123,8 +129,10 @@ export function useDesk() {
     const first = !model.welcomed
     applyFrame(model, frame)
     if (frame.type === 'welcome') {
-      if (kind.value === 'browser') phone.start(frame.phone)
+      if (kind.value === 'browser') void phone.start(frame.phone)
       else phone.stop()
+      // Reloaded in mid-call: the phone is about to ring and needs it.
+      if (first && kind.value === 'browser' && (frame.contact || frame.reservation)) void microphone.open()
       if (first) settingUp.value = needsSetUp()
       else if (kind.value === 'browser' && microphone.view.state === 'off' && checkedToday()) void microphone.open()
     }
@@ -144,6 +152,11 @@ export function useDesk() {
 
   function needsSetUp(): boolean {
     if (model.contact || model.reservation || kind.value === 'sip') return false
+    if (kind.value === 'trunk') {
+      // No microphone is asked for; but a telephone that nobody knows cannot ring.
+      void ownPhone().then((known) => (settingUp.value ||= !known.number), () => undefined)
+      return false
+    }
     if (!checkedToday()) return true
     void microphone.open().then((open) => (settingUp.value = settingUp.value || !open))
     return false
@@ -320,7 +333,7 @@ export function useDesk() {
         void link.value?.command('seen', { reservation: id }).catch(() => undefined)
       }
       if (before?.[0] === id) return
-      if (kind.value === 'browser' || recall('ringer') !== null) void ringer.start()
+      if (kind.value !== 'sip' || recall('ringer') !== null) void ringer.start()
       const card = model.reservation?.card
       if (card) {
         const caller = t('common.ending', { digits: ending(card.caller) })
