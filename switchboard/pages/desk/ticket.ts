@@ -3,7 +3,7 @@
  *
  * What the server has not confirmed yet is also kept in this tab, so that a reload without a network loses no word.
  */
-import { reactive, watch } from 'vue'
+import { effectScope, reactive, watch } from 'vue'
 
 import { ApiError, request, type Words } from '@/shared/api'
 import { recall, remember } from '@/shared/storage'
@@ -99,7 +99,8 @@ export class TicketDraft {
   private firstKeyAt: number | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
   private running: Promise<boolean> | null = null
-  private readonly stopWatching: () => void
+  /** Of its own: the part of the page that opened the ticket may go while another still shows it. */
+  private readonly scope = effectScope(true)
 
   constructor(
     readonly contact: string,
@@ -111,7 +112,7 @@ export class TicketDraft {
     this.kept = `ticket.${contact}`
     this.text = reactive(emptyText(matter))
     this.recallUnsaved()
-    this.stopWatching = watch(this.text, () => this.typed(), { flush: 'sync' })
+    this.scope.run(() => watch(this.text, () => this.typed(), { flush: 'sync' }))
     void this.load()
   }
 
@@ -140,7 +141,7 @@ export class TicketDraft {
   /** The ticket is filed: nothing of it stays on this computer. */
   close(): void {
     clearTimeout(this.timer)
-    this.stopWatching()
+    this.scope.stop()
     this.view.state = 'filed'
     remember(this.kept, null, 'tab')
   }
