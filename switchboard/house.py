@@ -27,6 +27,7 @@ from routing.model import Entry, KnownEntry, KnownSeat, Standing, Step, Subscrip
 from routing.policy import Policy, Quality, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
+from switchboard.agents.directory import Directory
 from switchboard.agents.duty import Duty
 from switchboard.agents.quality import DAYS_COUNTED, MOST_COUNTED, qualities
 from switchboard.agents.socket import desk_socket
@@ -88,6 +89,7 @@ class House:
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self.directory = Directory(self)
         self._rate_again = asyncio.Event()
         self.duty = Duty(
             records,
@@ -193,13 +195,18 @@ class House:
             return None
         return known
 
-    async def hang_up_leg(self, contact_id: str) -> None:
-        """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
+    async def hang_up_leg(self, contact_id: str, agent: str | None = None) -> None:
+        """A volunteer (by default the one who leads) leaves the talk: the leg goes, the caller stays for the survey, or
+        with whoever else is in the talk."""
         contact = self.live.contact(contact_id)
-        if contact and contact.leg:
+        if contact is None:
+            return
+        if contact.talk:
+            await contact.talk.leave(agent or contact.agent or "")
+        elif contact.leg:
             contact.agent_done = True
             await Channel(self.require_ari(), contact.leg).hangup()
-        elif contact and contact.stage == "calling":  # the caller's phone still rings
+        elif contact.stage == "calling":  # the caller's phone still rings
             contact.agent_done = True
             await Channel(self.require_ari(), contact.channel).hangup()
 
@@ -227,6 +234,8 @@ class House:
             return "no_such_hotline"
         if contact.handing and contact.handing["state"] in ("ringing", "joined"):
             return "third_party_here"
+        if contact.talk and (why := contact.talk.not_just_two):
+            return why
         try:
             contact.hand_overs.put_nowait(HandOver(transfer, three_way))
         except asyncio.QueueFull:
@@ -246,6 +255,8 @@ class House:
         contact = self.live.contact(contact_id)
         if contact is None or contact.recording is None:
             return "not_recorded"
+        if "hold" in contact.stops:
+            return "on_hold"
         changed = await contact.pause_recording() if paused else await contact.resume_recording()
         if changed:
             self.desks.talking(contact, recording=not paused)
@@ -260,11 +271,16 @@ class House:
             else []
         )
 
-    def ring_again(self, contact_id: str) -> None:
-        """The desk of this talk was reloaded and has no phone session any more."""
+    def ring_again(self, contact_id: str, agent: str) -> None:
+        """The desk of this volunteer in this contact was reloaded and has no phone session (any more)."""
         contact = self.live.contact(contact_id)
-        if contact and contact.stage == "talking":
-            contact.ring_again.set()
+        if contact is None:
+            return
+        for party in contact.rung:
+            if party.agent == agent:
+                party.ring_again.set()
+        if contact.talk:
+            contact.talk.ring_again(agent)
 
     # ---- matters and volunteers
 
@@ -285,6 +301,15 @@ class House:
 
     def knows_matter(self, matter: str | None) -> bool:
         return matter in self._matters
+
+    def name_of(self, agent: str) -> dict[str, str]:
+        """``id``, ``name`` and ``role`` of a volunteer, as colleagues see them; only the id of one who has left."""
+        desk = self.desks.at(agent)
+        return {
+            "id": agent,
+            "name": desk.agent.name if desk else agent,
+            "role": desk.agent.role if desk else "",
+        }
 
     def subscriptions_of(self, agent: AgentRow) -> tuple[Subscription, ...]:
         return self.policy.subscriptions(self.volunteer(agent))
@@ -355,7 +380,16 @@ class House:
             arrived_ms=contact.queued_ms or contact.arrived_ms,
             priority=contact.priority,
             preferred=contact.preferred,
+            preferred_role=contact.preferred_role,
+            asked_ms=contact.asked_ms or 0,
         )
+
+    def held_entry_of(self, contact: Contact, entry_id: str) -> Entry:
+        """What holds a volunteer's live seat for this contact: its own entry, or the one under which a colleague was
+        asked."""
+        if entry_id == contact.id:
+            return self.entry_of(contact)
+        return Entry(entry_id, contact.arrived_ms, 0, (Step(0, f"call|{contact.id}"),))
 
     async def estimate(self, contact: Contact) -> Band | None:
         """How long this caller will still wait, as it may be said; None when nobody can say."""
@@ -365,14 +399,18 @@ class House:
         """What the routing engine should hold for a contact that lives."""
         reservation = contact.reservation or 0
         live = f"{contact.agent}/live"
+        asked = contact.talk.colleague.known_entry() if contact.talk and contact.talk.colleague else None
+        also = [asked] if asked else []
         if contact.medium == "message":
             held = contact.seat if contact.held else None
             known = [KnownEntry(self.message_entry_of(contact), seat=held, reservation=contact.held or 0)]
             if contact.stage in ("calling", "talking"):
-                known.append(KnownEntry(self.call_entry_of(contact), seat=live, reservation=reservation))
-            return known
+                entry = self.held_entry_of(contact, contact.entry_id)
+                known.append(KnownEntry(entry, seat=live, reservation=reservation))
+            return known + also
         if contact.stage in ("calling", "talking"):
-            return [KnownEntry(self.entry_of(contact), seat=live, reservation=reservation)]
+            entry = self.held_entry_of(contact, contact.entry_id)
+            return [KnownEntry(entry, seat=live, reservation=reservation), *also]
         if contact.stage == "ringing" or (contact.stage == "waiting" and contact.in_line):
             return [KnownEntry(self.entry_of(contact))]
         return []
@@ -424,6 +462,9 @@ class House:
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         return await desk_socket(self, request, agent_id)
+
+    def directory_of(self, agent_id: str) -> dict[str, Any]:
+        return self.directory.of(agent_id)
 
     async def demo_call(self, keys: str | None) -> str:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it

@@ -53,6 +53,10 @@ class Desk:
         self.ring: Ring | None = None
         self.password = ""
         self.back_to_ready = False
+        self.directory_open = False
+        self.here = False
+        self.moved_s = 0.0
+        self.asked: tuple[str, str] = ("", "")
         self._queue: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
@@ -74,6 +78,11 @@ class Desk:
     def seat(self) -> str:
         return f"{self.agent.id}/live"
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the page is gone for the moment. A volunteer who is reached by telephone needs none."""
+        return not self.here and self.phone != "trunk"
+
     def tell(self, frame: dict[str, Any]) -> None:
         if self.send:
             self.send(frame)
@@ -84,7 +93,7 @@ class Desk:
         self.state["until"] = seat.until_ms if seat.state == "wrap_up" else None
         contact = self.house.live.contact(seat.entry.partition("/")[0]) if seat.entry else None
         if contact and seat.state == "in_contact":
-            self._serve(contact)
+            self._serve(contact, seat.entry or "")
 
     # ---- what the routing engine and the contact say
 
@@ -99,7 +108,7 @@ class Desk:
         if self.ring and change.state not in ("reserved", "in_contact"):
             self.ring.seat_left.set()
         self.tell({"type": "state", "state": self.state})
-        if change.state == "wrap_up" and self.contact:
+        if change.state == "wrap_up" and self.contact and self.contact["part"] == "lead":
             self.contact |= {"stage": "wrap_up", "wrap_up_until": change.until_ms}
             self.tell({"type": "contact", "contact": self.contact})
         elif change.state in ("available", "paused", "offline") and self.contact:
@@ -110,7 +119,7 @@ class Desk:
             "id": change.reservation,
             "contact": contact.id,
             "expires": change.expires_ms,
-            "card": contact.card(),
+            "card": contact.card_of(change.entry or ""),
         }
         self.tell({"type": "reservation", "reservation": self.reservation})
         if self.on_phone and change.reservation:
@@ -140,58 +149,95 @@ class Desk:
 
     def accepted(self, change: Change, contact: Contact) -> None:
         self.reservation = None
-        self._serve(contact)
+        self._serve(contact, change.entry or "")
 
     def serving(self, contact: Contact) -> None:
         """The caller of a message or a call-back is being called: the desk shows the contact."""
         if self.contact is None or self.contact["id"] != contact.id:
-            self._serve(contact)
+            self._serve(contact, contact.entry_id)
 
     def messages_changed(self, messages: list[dict[str, Any]]) -> None:
         if messages != self.messages:
             self.messages = messages
             self.tell({"type": "messages", "messages": messages})
 
-    def _serve(self, contact: Contact) -> None:
-        self._talks, self._wrapped = contact.talks, None
+    def _serve(self, contact: Contact, entry: str) -> None:
+        """The desk shows this contact; ``entry`` says as what: its volunteer, or a colleague who was asked."""
+        self._talks, self._wrapped = contact.talks + contact.turns, None
+        asked = contact.asked_by(entry)
+        talk = contact.talk if contact.talk and self.agent.id in contact.talk.agents else None
+        alone = {"part": "colleague" if asked else "lead", "held": False, "colleague": None, "lead": None}
         self.contact = {
             "id": contact.id,
-            "stage": "talking" if contact.talking_ms else "connecting",
-            "card": contact.card(),
+            "stage": "talking" if contact.talking_ms and not asked else "connecting",
+            "card": contact.card_of(entry),
             "since": now_ms(),
             "talking_since": contact.talking_ms,
             "wrap_up_until": None,
-            "recording": False,
-            "recording_paused": False,
+            "recording": bool(talk and talk.recorded and not asked),
+            "recording_paused": "secret" in contact.stops,
             "consent": contact.consent,
-            "transfers": self.house.transfers_of(contact),
+            "transfers": [] if asked else self.house.transfers_of(contact),
             "hand_over": contact.handing,
+            "passed_to": None,
             "extended": False,
+            **(talk.frame(self.agent.id) if talk else alone | {"room": None}),
         }
+        if asked and self.contact["room"]:
+            self.contact["stage"] = "talking"
         self.tell({"type": "contact", "contact": self.contact})
 
     def wrap_up_again(self, contact: Contact, until_ms: int | None) -> None:
         """The wrap-up that this process found when it began."""
-        self._serve(contact)
+        self._serve(contact, contact.entry_id)
         if self.contact:
             self.contact |= {"stage": "wrap_up", "wrap_up_until": until_ms}
             self.tell({"type": "contact", "contact": self.contact})
 
     def talking(self, contact: Contact, recording: bool) -> None:
         if self.contact is None and self.state["name"] == "in_contact":
-            self._serve(contact)
+            self._serve(contact, contact.entry_id)
         if self.contact and self.contact["id"] == contact.id:
             if self._ticket_of != contact.id:
                 self._ticket_of = contact.id
                 self.house.background(begin_ticket(self.house, contact.id, self.agent.id, contact.matter))
-            self.contact |= {
+            self.contact |= (contact.talk.frame(self.agent.id) if contact.talk else {}) | {
                 "stage": "talking",
                 "talking_since": contact.talking_ms,
                 "recording": recording,
-                "recording_paused": bool(contact.recording and contact.recording.paused),
+                "recording_paused": "secret" in contact.stops,
                 "consent": contact.consent,
             }
             self.tell({"type": "contact", "contact": self.contact})
+
+    def conversation(self, contact: Contact) -> None:
+        """Who hears whom has changed, or a colleague's answer is here."""
+        talk = contact.talk
+        if talk is None:
+            return
+        if self.contact is None and self.state["name"] == "in_contact":
+            self._serve(contact, talk.entry_of(self.agent.id) or contact.entry_id)
+        if self.contact is None or self.contact["id"] != contact.id or self.contact["stage"] == "wrap_up":
+            return
+        before = self.contact["part"]
+        self.contact |= talk.frame(self.agent.id)
+        if self.contact["part"] == "colleague":
+            self.contact["stage"] = "talking" if self.contact["room"] else "connecting"
+        elif before == "colleague":  # the caller is this volunteer's from now on
+            self._talks = contact.talks + contact.turns
+            self.contact |= {
+                "stage": "talking",
+                "card": contact.card(),
+                "talking_since": contact.talking_ms,
+                "recording": talk.recorded and "secret" not in contact.stops,
+                "transfers": self.house.transfers_of(contact),
+            }
+        self.tell({"type": "contact", "contact": self.contact})
+
+    def passed(self, contact: Contact, to: dict[str, Any]) -> None:
+        """This volunteer's caller is somebody else's; what is left is the wrap-up."""
+        if self.contact and self.contact["id"] == contact.id:
+            self.contact["passed_to"] = to
 
     def handing(self, contact: Contact) -> None:
         """The other hotline rings, is in the talk, did not answer, or has left."""
@@ -207,7 +253,9 @@ class Desk:
     def _contact_gone(self) -> None:
         if self.contact:
             if (
-                self.contact["talking_since"] and self.contact["id"] != self._wrapped
+                self.contact["talking_since"]
+                and self.contact["part"] == "lead"
+                and self.contact["id"] != self._wrapped
             ):  # wrap-up ran out: the record is final without an outcome
                 self.house.background(
                     self.house.records.append(
@@ -237,7 +285,7 @@ class Desk:
             told = await known.do(self, command)
             answer: dict[str, Any] = {"type": "done", "re": command.id, **(told or {})}
         except Refused as refused:
-            answer = _error(command.id, refused.code)
+            answer = _error(command.id, refused.code) | refused.detail
         except RoutingError:
             return _error(command.id, "routing_away")
         self._answers[command.id] = answer

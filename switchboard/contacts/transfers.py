@@ -104,6 +104,12 @@ class Guests:
         """Whether somebody is in the talk, or is being rung, beside caller and volunteer."""
         return not self._settled.is_set() or (self._party is not None and self._party.here)
 
+    @property
+    def names(self) -> list[str]:
+        """Who is in the talk, as the record names them."""
+        here = self._party is not None and self._party.here
+        return [f"hotline:{self._party.transfer.id}"] if here and self._party else []
+
     async def receive(self) -> None:
         """Serve the volunteer's wishes one after the other, until cancelled."""
         while True:
@@ -143,11 +149,13 @@ class Guests:
         self._settled.set()
         contact.transferred(transfer.id, "agent", answered=True, three_way=wish.three_way)
         self._show(transfer, "joined")
+        self._tell()
         if not wish.three_way:
             await contact.house.hang_up_leg(contact.id)
         await party.gone()
         await party.close()
         self._show(transfer, "left")
+        self._tell()
 
     async def _ring(self, party: ThirdParty, transfer: Transfer) -> None:
         contact = self._contact
@@ -169,12 +177,18 @@ class Guests:
                 await self._bridge.stop_moh()
         if self._party is None:
             return False
+        self._contact.note("together", groups=[["caller", *self.names]])
         await self._party.gone()
         return True
 
     async def close(self) -> None:
         if self._party is not None:
             await self._party.close()
+
+    def _tell(self) -> None:
+        """Who hears whom has changed."""
+        if self._contact.talk:
+            self._contact.talk.tell()
 
     def _show(self, transfer: Transfer, state: str) -> None:
         self._contact.handing = {

@@ -151,6 +151,7 @@ class _Folding:
         self._reservations: set[int | None] = set()
         self._talkers: set[str | None] = set()
         self._wrapped: set[str | None] = set()
+        self._outcome_by: str | None = None
         self._survey: dict[str, str] = {}
         self._recordings: dict[str, Recording] = {}
         self._pauses: dict[int, int | None] = {}
@@ -278,10 +279,22 @@ class _Folding:
         self._wrapped.discard(agent)  # another talk with the same volunteer has a wrap-up of its own
         if self._talk_from is None:
             self._talk_from = event
+            self._pauses.clear()  # each talk has a recording of its own, whose gaps are kept with it
         if not self._talked:
             self._talked = True
             self._set["connected_ms"] = event.at_ms
             self._set["wait_ms"] = elapsed_ms(self._queued, event) if self._queued else 0
+
+    def _on_passed(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if matter := _str(data.get("matter")):
+            self._set["matter"] = matter
+        if data.get("how") == "blind" or self._talk_from is None:
+            return  # whoever takes it will be connected
+        self._set["agent"] = agent = _str(data.get("agent"))
+        self._talkers.add(agent)
+        self._wrapped.discard(agent)
+        if entry := _str(data.get("entry")):
+            self._set["entry"] = entry
 
     def _on_disconnected(self, event: ContactEvent, data: Mapping[str, object]) -> None:
         if self._talk_from is None:
@@ -327,7 +340,12 @@ class _Folding:
             self._survey.setdefault(question, answer)  # an answer counts once
 
     def _on_wrapped_up(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
-        self._wrapped.add(_str(data.get("agent")))
+        agent = _str(data.get("agent"))
+        self._wrapped.add(agent)
+        last = _str(self._set.get("agent"))
+        if self._outcome_by is not None and self._outcome_by == last != agent:
+            return  # the word of whoever talked last stands, also when an earlier volunteer writes later
+        self._outcome_by = agent
         for name in ("matter", "disposition", "note"):
             said = _str(data.get(name))
             if said is not None:  # a wrap-up that ran out says nothing and erases nothing
@@ -354,6 +372,55 @@ class _Folding:
     def _no_reservation(self) -> None:
         self._set["reservation"] = None
         self._set["reserved_agent"] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Some who could hear each other: ``caller``, agents' ids, ``hotline:ID``. ``to_ms`` None: they still can."""
+
+    who: tuple[str, ...]
+    from_ms: int
+    to_ms: int | None
+    ms: int | None
+
+
+def talks_of(events: Iterable[ContactEvent]) -> tuple[Talk, ...]:
+    """Who talked to whom and when, in the order of their beginnings; the wall clock says when, the steady one how
+    long."""
+    open_: dict[tuple[str, ...], ContactEvent] = {}
+    talks: list[tuple[tuple[str, ...], ContactEvent, ContactEvent | None]] = []
+    for event in sorted(events, key=lambda one: one.seq):
+        groups = _groups_after(event)
+        if groups is None:
+            continue
+        now = {tuple(sorted(group, key=_caller_first)) for group in groups if len(group) > 1}
+        talks += [(who, open_.pop(who), event) for who in list(open_) if who not in now]
+        for who in now:
+            open_.setdefault(who, event)
+    talks += [(who, begun, None) for who, begun in open_.items()]
+    talks.sort(key=lambda talk: talk[1].seq)
+    return tuple(
+        Talk(who, begun.at_ms, over.at_ms if over else None, elapsed_ms(begun, over) if over else None)
+        for who, begun, over in talks
+    )
+
+
+def _groups_after(event: ContactEvent) -> list[tuple[str, ...]] | None:
+    """Who is with whom after this event; None when it says nothing about that."""
+    match event.kind:
+        case "connected":
+            return [("caller", _str(event.data.get("agent")) or "")]
+        case "together":
+            groups = event.data.get("groups")
+            return [tuple(group) for group in groups] if isinstance(groups, list | tuple) else None
+        case "disconnected" | "ended":
+            return []
+        case _:
+            return None
+
+
+def _caller_first(who: str) -> tuple[bool, str]:
+    return (who != "caller", who)
 
 
 def recording_of(data: Mapping[str, object]) -> Recording | None:

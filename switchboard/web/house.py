@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -91,6 +91,10 @@ class WebHouse(Protocol):
 
     def priorities(self) -> list[dict[str, str]]:
         """``id``, ``zh``, ``en`` of each reason for which callers go first."""
+        ...
+
+    def directory_of(self, agent_id: str) -> dict[str, Any]:
+        """The colleagues whom this volunteer may ask or hand somebody on to (``switchboard.agents.directory``)."""
         ...
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:

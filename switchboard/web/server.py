@@ -12,6 +12,7 @@ from switchboard.web import (
     appeals,
     calendar,
     callers,
+    directory,
     earlier,
     files,
     help_calls,
@@ -44,7 +45,7 @@ from switchboard.web.state import (
 )
 
 PARTS = (
-    *(api, rules, prompts, callers, calendar, walk),
+    *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
     *(law, tickets, earlier),
     *(sockets, files),

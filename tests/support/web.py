@@ -55,6 +55,9 @@ class SmallHouse:
     async def health(self) -> Mapping[str, Health]:
         return self.parts
 
+    def directory_of(self, agent_id: str) -> dict[str, Any]:
+        return {"now": 0, "colleagues": [], "matters": [], "roles": []}
+
     def matters(self) -> list[dict[str, str]]:
         return [{"id": "labour", "zh": "劳动人事", "en": "Labour"}]
 

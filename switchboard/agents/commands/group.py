@@ -51,11 +51,13 @@ Frame = TypeVar("Frame", bound=Command)
 
 
 class Refused(Exception):
-    """A command that cannot be done; ``code`` is one of its group's words, or of the shared ones."""
+    """A command that cannot be done; ``code`` is one of its group's words, or of the shared ones. ``detail`` are
+    further fields of the answer."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, **detail: Any) -> None:
         super().__init__(code)
         self.code = code
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from switchboard.agents.commands import help, messages, presence, talking
+from switchboard.agents.commands import help, messages, presence, talking, transfers
 from switchboard.agents.commands.group import SHARED_WORDS, Group, Known
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ GROUPS: tuple[Group, ...] = (
     presence.commands,
     talking.commands,
     messages.commands,
+    transfers.commands,
     help.commands,
 )
 

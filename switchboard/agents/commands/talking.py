@@ -55,7 +55,7 @@ def my_contact(desk: Desk, command: OfContact) -> dict[str, Any]:
 
 @commands.on("hang_up", OfContact)
 async def hang_up(desk: Desk, command: OfContact) -> None:
-    await desk.house.hang_up_leg(my_contact(desk, command)["id"])
+    await desk.house.hang_up_leg(my_contact(desk, command)["id"], desk.agent.id)
 
 
 @commands.on("hand_over", HandOver)
