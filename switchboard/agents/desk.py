@@ -53,10 +53,10 @@ class Desk:
         self.ring: Ring | None = None
         self.password = ""
         self.back_to_ready = False
-        self.directory_open = False
         self.here = False
         self.moved_s = 0.0
         self.asked: tuple[str, str] = ("", "")
+        self.directory_open = False
         self._queue: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
@@ -266,7 +266,7 @@ class Desk:
                     )
                 )
             self.tell({"type": "contact_gone", "id": self.contact["id"]})
-            self.contact = None
+            self.contact = self._ticket_of = None
 
     # ---- what the desk asks for
 

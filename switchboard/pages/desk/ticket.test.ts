@@ -174,6 +174,19 @@ describe('a ticket', () => {
     expect(server.kept.facts).toBe('通话结束后写的')
   })
 
+  it('opens again when the same two talk again', async () => {
+    server.kept = { ...server.kept, facts: '第一次', revision: 3, saved_ms: 5, filed_ms: 6 }
+    const draft = open()
+    await pass(0)
+    expect(draft.view.state).toBe('filed')
+    server.kept.filed_ms = null
+    await pass(2000)
+    expect(draft.view.state).toBe('saved')
+    draft.text.facts += '，又打来'
+    await pass(1000)
+    expect(server.kept.facts).toBe('第一次，又打来')
+  })
+
   it('is closed when it was filed elsewhere', async () => {
     const draft = open()
     await pass(0)

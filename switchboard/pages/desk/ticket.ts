@@ -52,6 +52,7 @@ export type Send = <T>(method: string, path: string, body?: object) => Promise<T
 
 const AFTER_LAST_KEY_MS = 500
 const AT_THE_LATEST_MS = 2000
+const OPEN_AGAIN_MS = 1500
 const AGAIN_MS = [1000, 2000, 4000] as const
 export const MOST_BYTES = 100_000
 const MOST_KEEPALIVE = 60_000
@@ -95,6 +96,7 @@ export class TicketDraft {
   /** Something here is newer than what the server has. */
   private touched = false
   private quiet = false
+  private closed = false
   private tries = 0
   private firstKeyAt: number | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
@@ -142,6 +144,7 @@ export class TicketDraft {
   close(): void {
     clearTimeout(this.timer)
     this.scope.stop()
+    this.closed = true
     this.view.state = 'filed'
     remember(this.kept, null, 'tab')
   }
@@ -167,6 +170,10 @@ export class TicketDraft {
     else this.typed()
   }
 
+  get isClosed(): boolean {
+    return this.closed
+  }
+
   private isOpen(): boolean {
     return this.view.state !== 'moved' && this.view.state !== 'filed'
   }
@@ -190,15 +197,18 @@ export class TicketDraft {
       this.failed(error, () => void this.load())
       return
     }
-    if (this.loaded) return
+    if (this.loaded || this.closed) return
+    if (found.filed_ms !== null) {
+      // The same two talk again: the ticket opens with the first word.
+      this.replace(copyOf(found))
+      this.view.state = 'filed'
+      this.later(OPEN_AGAIN_MS, () => void this.load())
+      return
+    }
+    if (this.view.state === 'filed') this.view.state = 'loading'
     this.loaded = true
     this.tries = 0
     this.base = this.revision = found.revision
-    if (found.filed_ms !== null) {
-      this.replace(copyOf(found))
-      this.close()
-      return
-    }
     const saved = copyOf(found)
     const mine = copyOf(this.text)
     // Typed before the answer came, or kept from before a reload: it is newer, field by field.
@@ -313,7 +323,7 @@ const drafts = new Map<string, TicketDraft>()
 /** The one draft of a contact on this page, whichever part of the page asks first. */
 export function ticketOf(contact: string, matter: string): TicketDraft {
   let draft = drafts.get(contact)
-  if (!draft || draft.view.state === 'filed') {
+  if (!draft || draft.isClosed) {
     draft = new TicketDraft(contact, matter)
     drafts.set(contact, draft)
   }
