@@ -272,10 +272,12 @@ class House:
         )
 
     def ring_again(self, contact_id: str, agent: str | None = None) -> None:
-        """The desk of this volunteer in this talk was reloaded and has no phone session any more."""
+        """The desk of this volunteer in this contact was reloaded and has no phone session (any more)."""
         contact = self.live.contact(contact_id)
         if contact and contact.talk:
             contact.talk.ring_again(agent or contact.agent or "")
+        elif contact and contact.ringing:
+            contact.ringing.ring_again.set()
 
     # ---- matters and volunteers
 

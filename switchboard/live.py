@@ -163,6 +163,7 @@ def _agent_row(desk: Desk) -> dict[str, Any]:
         "state": desk.state["name"],
         "reason": desk.state["reason"],
         "since": desk.state["since"],
+        "away": not desk.here and not desk.on_phone,
         "contact": desk.contact["id"] if desk.contact else None,
         "demo": desk.agent.demo,
     }

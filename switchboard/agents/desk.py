@@ -53,6 +53,9 @@ class Desk:
         self.ring: Ring | None = None
         self.password = ""
         self.back_to_ready = False
+        self.here = False
+        self.moved_s = 0.0
+        self.asked: tuple[str, str] = ("", "")
         self.directory_open = False
         self._queue: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
@@ -74,6 +77,11 @@ class Desk:
     @property
     def seat(self) -> str:
         return f"{self.agent.id}/live"
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the page is gone for the moment. A volunteer who is reached by telephone needs none."""
+        return not self.here and self.phone != "trunk"
 
     def tell(self, frame: dict[str, Any]) -> None:
         if self.send:

@@ -25,7 +25,7 @@ from routing.model import Entry, KnownEntry, live_seat
 from switchboard.contacts.after import ask_survey
 from switchboard.contacts.contact import Contact, open_task
 from switchboard.contacts.found import Found, find_conversation, recall
-from switchboard.contacts.legs import Party, ring_volunteer
+from switchboard.contacts.legs import Party, ring_desk
 from switchboard.contacts.promises import decent_ms, next_try_ms
 from switchboard.contacts.talk import talk
 from switchboard.dispatch import Inbox
@@ -257,7 +257,7 @@ async def _talk_to(call: Call, contact: Contact, hotline: Hotline, prompt: str, 
         async with AsyncExitStack() as legs:
             lead = Party(contact.agent or "", contact.reservation or 0, contact.entry_id)
             try:
-                await ring_volunteer(contact, lead, legs)
+                await ring_desk(contact, lead, legs)
             except (
                 LegFailed
             ):  # a phone that cannot be rung must not let this citizen be called again and again

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ivr.recording import Running
     from switchboard.contacts.colleagues import Colleague, Wanted
     from switchboard.contacts.conversation import Conversation
+    from switchboard.contacts.legs import Party
     from switchboard.contacts.transfers import HandOver
     from switchboard.dispatch import Inbox
     from switchboard.house import House
@@ -112,6 +113,8 @@ class Contact:
     talks: int = 0
     """How many talks with a volunteer there were before this one."""
     talk: Conversation | None = None
+    ringing: Party | None = None
+    """The volunteer who has accepted and whose phone is being rung."""
     held_entry: str | None = None
     """What the routing engine holds the volunteer's seat for, where it is not the contact's own entry."""
     preferred_role: str | None = None

@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Phase = Literal["talking", "held", "consulting", "three_way"]
-Over = Literal["left", "alone", "passed"]
-"""The lead has left; left while somebody was asked who did not come; the contact was passed on."""
+Over = Literal["left", "alone", "passed", "lost"]
+"""The lead has left; left while somebody was asked who did not come; the contact was passed on; the lead's desk is gone
+and did not come back."""
 Room = Literal["caller", "side"]
 ROOMS: tuple[Room, ...] = ("caller", "side")
 MUSIC = "default"
@@ -90,7 +91,7 @@ class Conversation:
             if self._passed:
                 return "passed"
             if self.lead is lead and (over := await self._colleague_stays()):
-                return over
+                return "lost" if over == "left" and lead.lost else over
 
     async def close(self) -> None:
         """The talk is over, whoever ended it: nobody is asked any more, a colleague who was here is free."""
@@ -143,6 +144,7 @@ class Conversation:
             try:
                 await ring_until_back(self._contact, party, self._legs)
             except LegFailed:
+                party.lost = not party.done
                 return
             async with self._turn:
                 await self._settle()
@@ -381,7 +383,8 @@ class Conversation:
     async def _room(self, room: Room) -> Bridge:
         if room not in self._bridges:
             ari = self._contact.house.require_ari()
-            self._bridges[room] = await Bridge.create(ari, f"co-{self._contact.id}", type="mixing")
+            self._bridges[room] = Bridge(ari, f"co-{self._contact.id}")  # known before it is made: none is left behind
+            await Bridge.create(ari, self._bridges[room].id)
         return self._bridges[room]
 
     async def _play_music(self, room: Room, wanted: bool) -> None:

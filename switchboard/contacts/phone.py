@@ -20,12 +20,13 @@ from ivr.call import Call
 from ivr.errors import AriError, LegFailed
 from ivr.hotline import Hotline
 from ivr.prompt import say
+from routing.model import EXCLUDE_MS
 from switchboard.contacts import front
 from switchboard.contacts.after import ask_survey
 from switchboard.contacts.callback import tell_booked
 from switchboard.contacts.contact import Contact, open_contact
 from switchboard.contacts.found import Recalled, find_conversation, recall
-from switchboard.contacts.legs import Party, finish_seat, ring_volunteer
+from switchboard.contacts.legs import Party, finish_seat, ring_desk
 from switchboard.contacts.message import leave_message
 from switchboard.contacts.talk import talk
 from switchboard.contacts.transfers import resume_transfer, transfer_caller
@@ -117,7 +118,8 @@ async def resume_call(call: Call, contact: Contact) -> None:
 
 async def serve(call: Call, contact: Contact, hotline: Hotline, recalled: Recalled | None = None) -> None:
     """Wait for a volunteer, talk, ask how it was. A caller who was passed on waits for the next volunteer at the old
-    place; one whom the volunteer left with somebody who did not answer goes to the head of the queue."""
+    place; one whom the volunteer left with somebody who did not answer, or whose volunteer's desk is gone for good, goes
+    to the head of the queue."""
     while True:
         async with AsyncExitStack() as held:
             found = await find_conversation(contact, recalled, held) if recalled else None
@@ -134,14 +136,14 @@ async def serve(call: Call, contact: Contact, hotline: Hotline, recalled: Recall
         if over == "passed":
             contact.once_more()
         else:
-            await _left_alone(call, contact)
+            await _left_alone(call, contact, "connection_failed" if over == "lost" else "transfer_failed")
     contact.end("completed", "agent")
     await ask_survey(call, contact, hotline)
 
 
-async def _left_alone(call: Call, contact: Contact) -> None:
+async def _left_alone(call: Call, contact: Contact, told: str = "transfer_failed") -> None:
     contact.left_alone()
-    await say(call, ["transfer_failed"])
+    await say(call, [told])
 
 
 async def wait_for_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Party | None:
@@ -184,7 +186,7 @@ async def reach_volunteer(
                         return met
                     party = Party(met.agent, met.reservation, contact.entry_id)
                     try:
-                        await ring_volunteer(contact, party, held)
+                        await ring_desk(contact, party, held)
                     except LegFailed as failed:
                         log.info("leg failed", contact=contact.id, agent=met.agent, cause=failed.cause)
                         await _give_back(contact, inbox, met)
@@ -241,9 +243,12 @@ async def _volunteer_or_wish(
 
 
 async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None:
+    """The caller keeps the place; a volunteer whose page was gone may meet this caller again as soon as it is back."""
     inbox.served = False
-    contact.reservation_ended(accepted.reservation, "leg_failed", "no_answer")
-    await contact.house.engine.give_back(accepted.reservation, reason="no_answer", seat_to="paused")
+    gone = contact.house.desks.is_away(accepted.agent)
+    reason, exclude_ms = ("desk_gone", 0) if gone else ("no_answer", EXCLUDE_MS)
+    contact.reservation_ended(accepted.reservation, "leg_failed", reason)
+    await contact.house.engine.give_back(accepted.reservation, reason, "paused", exclude_ms=exclude_ms)
 
 
 @asynccontextmanager

@@ -52,7 +52,7 @@ async def talk(
         finally:
             ended, contact.talk = contact.talk, None
             await ended.close()
-        if over == "left" and third.wanted:
+        if over in ("left", "lost") and third.wanted:
             contact.enter("transfer")
             await finish_seat(contact, contact.reservation or 0)
             return "left" if await third.stay() else "alone"
@@ -80,5 +80,5 @@ async def _with_volunteers(
             await conversation.begin()
         contact.house.desks.talking(contact, recording=recording)
         over = await conversation.run()
-        ended_by = "agent"
+        ended_by = "system" if over == "lost" else "agent"
     return over

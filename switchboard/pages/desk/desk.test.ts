@@ -190,7 +190,7 @@ describe('the desk link', () => {
     vi.advanceTimersByTime(500)
     FakeSocket.last.open()
     expect(FakeSocket.made).toHaveLength(2)
-    expect(FakeSocket.last.sent[0]).toEqual({ type: 'hello', protocol: 1, desk: 'd1', phone: 'browser', takeover: false, in_call: false })
+    expect(FakeSocket.last.sent[0]).toEqual({ type: 'hello', protocol: 1, desk: 'd1', phone: 'browser', takeover: false, in_call: false, answers_beats: true })
   })
 
   it('resolves a command with done and rejects it with the words of an error', async () => {

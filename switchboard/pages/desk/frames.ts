@@ -51,6 +51,8 @@ export interface Contact {
   recording_paused: boolean
   /** False: the caller refused to be recorded. */
   consent: boolean
+  /** The time for writing was made longer, which happens once. */
+  extended?: boolean
   /** The hotlines that may be added to the talk. */
   transfers: Hotline[]
   /** The hotline that was added last, and what became of it. */

@@ -103,6 +103,7 @@ export class DeskLink {
       phone: this.phone,
       takeover: this.takeover,
       in_call: this.options.inCall?.() ?? false,
+      answers_beats: true,
     }
   }
 
@@ -111,6 +112,8 @@ export class DeskLink {
     if (frame.type === 'error') {
       return this.settle(frame.re, new CommandError(frame.code, { zh: frame.zh, en: frame.en }))
     }
+    // Said by the page itself, not by the browser behind it: a page that is frozen must not look alive.
+    if (frame.type === 'beat') this.socket.send({ type: 'here' })
     this.options.onFrame(frame)
     if (frame.type !== 'welcome') return
     this.takeover = false
