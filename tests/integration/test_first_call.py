@@ -125,10 +125,10 @@ async def test_a_caller_presses_two_talks_rates_and_is_recorded_once(switchboard
         await asyncio.gather(agent.wait_tone(600), caller.rtp.wait_tone(1200))
 
         await desk.hang_up()
-        await caller.rtp.wait_tone(SURVEY, 0.1, 10)
+        await caller.rtp.hear(SURVEY, 10)
         caller.rtp.play_silence()
         await caller.rtp.press("111#")  # three questions, and no remark
-        await caller.rtp.wait_tone(FAREWELL, 0.1, 10)
+        await caller.rtp.hear(FAREWELL, 10)
         assert await caller.ended() == "remote"
         await desk.wait_contact("wrap_up")
         await desk.wrap_up("labour", note="劳动合同")
@@ -264,7 +264,7 @@ async def test_leaving_in_the_survey_keeps_the_talk_completed(switchboard: Switc
         Caller(switchboard.sip_port, "13800138014") as caller,
     ):
         await choose_labour(caller)
-        await caller.rtp.wait_tone(SURVEY, 0.1, 15)
+        await caller.rtp.hear(SURVEY, 15)
         caller.hang_up()
         await caller.ended()
         await staff.desks[0].wait_state("available")

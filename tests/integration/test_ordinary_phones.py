@@ -147,7 +147,7 @@ async def test_pressing_one_on_the_phone_takes_the_caller_and_no_number_is_shown
         caller.rtp.play_tone(600)
         await rtp.wait_tone(600)
         phone.hang_up()
-        await caller.rtp.wait_tone(SURVEY, 0.1, 10)
+        await caller.rtp.hear(SURVEY, 10)
         caller.hang_up()
         await caller.ended()
         await line.wait_seat("wrap_up")
