@@ -276,7 +276,7 @@ class Desk:
                     )
                 )
             self.tell({"type": "contact_gone", "id": self.contact["id"]})
-            self.contact = None
+            self.contact = self._ticket_of = None
 
     # ---- what the desk asks for
 
