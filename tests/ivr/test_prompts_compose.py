@@ -111,13 +111,15 @@ def test_counts_are_said_as_people_say_them() -> None:
         ("2026-01-04 13:30", "后天 下午一点半", "the day after tomorrow at half past one in the afternoon"),
         ("2026-01-05 09:00", "在下个星期一 上午九点", "Monday next week at nine in the morning"),
         ("2026-01-11 12:00", "在下个星期天 中午十二点", "Sunday next week at twelve noon"),
-        ("2026-01-12 09:00", "在一月 十二号 那天是星期一 上午九点", "Monday January the twelfth at nine in the morning"),
+        ("2026-01-12 09:00", "在一月 十二号 那天是星期一 上午九点",
+         "Monday January the twelfth at nine in the morning"),
         ("2026-01-03 00:00", "今天 夜里十二点", "today at midnight"),
         ("2026-01-03 00:30", "明天 凌晨十二点半", "tomorrow at half past midnight"),
         ("2026-01-02 23:45", "今天 夜里十二点", "today at midnight"),
         ("2026-01-03 08:45", "明天 上午九点", "tomorrow at nine in the morning"),
         ("2026-01-03 08:31", "明天 上午九点", "tomorrow at nine in the morning"),
-        ("2026-01-01 09:00", "在一月 一号 那天是星期四 上午九点", "Thursday January the first at nine in the morning"),
+        ("2026-01-01 09:00", "在一月 一号 那天是星期四 上午九点",
+         "Thursday January the first at nine in the morning"),
     ],
 )  # fmt: skip
 def test_a_moment_is_said_as_near_as_it_is(prompts: PromptSet, when: str, zh: str, en: str) -> None:

@@ -70,9 +70,7 @@ def syllables(words: str, count: Callable[[int], str]) -> list[Unit]:
 
 def english_words(text: str, count: Callable[[int], str]) -> list[Unit]:
     """Lower-case words, homophones alike; digits as `count` says them, those of "30th" as a place."""
-    places = re.sub(
-        r"\b([1-9]\d?)(?:st|nd|rd|th)\b", lambda place: f" {ordinal(int(place[1]))} ", text
-    )
+    places = re.sub(r"\b([1-9]\d?)(?:st|nd|rd|th)\b", lambda place: f" {ordinal(int(place[1]))} ", text)
     spelled = re.sub(r"\d+", lambda digits: f" {count(int(digits[0]))} ", places)
     words = re.sub(r"[^a-z' ]", " ", spelled.lower().replace("-", " ")).split()
     return [frozenset({_HOMOPHONES.get(word, word)}) for word in words]
