@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
 
-.PHONY: help run test check format bench bench-calls bench-routing faults clean
+.PHONY: help run test check format bench bench-calls bench-routing bench-desk bench-law faults clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -21,7 +21,8 @@ test: $(VENV)/dev.stamp  ## all tests, with the real Asterisk, Redis/Valkey, Pos
 	bash tests/support/system.sh
 	$(BIN)/python -m ivr.server.fetch --cache $(CACHE)
 	$(BIN)/python -m switchboard.pages.build
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist worksteal -m 'not alone'
+	$(BIN)/pytest -m alone
 
 check: $(VENV)/dev.stamp  ## linters and type checkers, Python and pages
 	$(BIN)/ruff check .
@@ -34,7 +35,7 @@ format: $(VENV)/dev.stamp  ## put the sources into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-calls bench-routing  ## all benchmarks, each against what one would use instead
+bench: bench-calls bench-routing bench-desk bench-law  ## all benchmarks, each against what one would use instead
 
 bench-calls: $(VENV)/dev.stamp  ## calls per second and key to prompt, against Asterisk's own app_queue
 	bash tests/support/system.sh
@@ -42,6 +43,13 @@ bench-calls: $(VENV)/dev.stamp  ## calls per second and key to prompt, against A
 
 bench-routing: $(VENV)/dev.stamp  ## cost of a decision from 100 to 100,000 waiting
 	$(BIN)/python -m tests.load.routing
+
+bench-desk: $(VENV)/dev.stamp  ## reservation to painted card, against a page that asks each second
+	bash tests/support/system.sh
+	$(BIN)/python -m tests.load.desk
+
+bench-law: $(VENV)/dev.stamp  ## questions to a collection of 20,000 articles of law, on both databases
+	$(BIN)/python -m tests.load.law
 
 faults: $(VENV)/dev.stamp  ## the long form of the promises
 	bash tests/support/system.sh

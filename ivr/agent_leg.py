@@ -68,9 +68,9 @@ async def phone_leg(
     """
     async with PhoneLine(ari, Channel(ari, leg_id), prompts, language) as line:
         try:
-            await _unless(withdrawn, _ring(line, endpoint, caller_id, timeout_ms))
-            taken = await _unless(withdrawn, _takes_it(line, accept_ms))
-        except _Withdrawn:
+            await unless(withdrawn, _ring(line, endpoint, caller_id, timeout_ms))
+            taken = await unless(withdrawn, _takes_it(line, accept_ms))
+        except Withdrawn:
             await tell(line, "agent_caller_left")
             raise LegFailed(0, "the caller left") from None
         if not taken:
@@ -129,28 +129,27 @@ async def _answered(line: Line, patience_s: float) -> None:
         raise LegFailed(0, "the phone did not answer in time")
 
 
-class _Withdrawn(Exception):
-    """Internal: the reservation is over while the phone still rings or nobody has pressed the key."""
+class Withdrawn(Exception):
+    """Nobody wants the phone to be answered any more, while it still rings or nobody has pressed the key."""
 
 
-async def _unless(withdrawn: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
-    """The result of ``work``, unless ``withdrawn`` is set before: then ``work`` is cancelled and _Withdrawn raised."""
+async def unless(withdrawn: asyncio.Event, work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``, unless ``withdrawn`` is set before: then ``work`` is cancelled and Withdrawn raised."""
     task = asyncio.create_task(work)
     stop = asyncio.create_task(withdrawn.wait())
     try:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
-        raise _Withdrawn
+        raise Withdrawn
     finally:
         task.cancel()
         stop.cancel()
         await asyncio.gather(task, stop, return_exceptions=True)
 
 
-async def standing_legs(ari: Ari, prefix: str) -> list[Channel]:
-    """The legs whose channel id begins with ``prefix`` and that are up in Asterisk now."""
+async def standing_legs(ari: Ari, prefix: str, *, ringing: bool = False) -> list[Channel]:
+    """The legs whose channel id begins with ``prefix`` and that are up in Asterisk now, or not answered yet."""
     channels = await ari.request("GET", "channels")
-    return [
-        Channel(ari, raw["id"]) for raw in channels if raw["id"].startswith(prefix) and raw["state"] == "Up"
-    ]
+    ours = (raw for raw in channels if raw["id"].startswith(prefix))
+    return [Channel(ari, raw["id"]) for raw in ours if (raw["state"] != "Up") is ringing]

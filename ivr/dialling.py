@@ -109,25 +109,9 @@ def own_number(given: str, region: str = REGION) -> str:
     return _national(known)
 
 
-def place_of(number: str | None, language: str, region: str = REGION) -> str | None:
-    """Where a number is at home, in words ("北京市", "Beijing"); for a mobile with its company. None: not known.
-
-    The first call reads large tables for about a second: call ``warm_up`` before, in a thread.
-    """
-    known = _parsed(number, region) if number and len(number) > _LONGEST_SHORT else None
-    if known is None:
-        return None
-    from phonenumbers import carrier, geocoder  # 100 MB of tables: only whoever shows places pays for them
-
-    words = geocoder.description_for_number(known, language)
-    company = carrier.name_for_number(known, language)
-    return " ".join(part for part in (words, company) if part) or None
-
-
-def warm_up() -> None:
-    """Read the tables of places, so that no call waits for them."""
-    place_of("13800138000", "zh")
-    place_of("13800138000", "en")
+def known_number(given: str, region: str = REGION) -> PhoneNumber | None:
+    """The regular, valid number that is written here in our one form; None for short numbers and all else."""
+    return _parsed(given, region) if len(given) > _LONGEST_SHORT else None
 
 
 def _plain(number: str) -> str:

@@ -52,7 +52,7 @@ async def put_through(
             if not call.gone.done():
                 with suppress(AriError):
                     await call.channel.unring()
-        bridge = await held.enter_async_context(await Bridge.create(call.ari, f"{leg_id}-br", type="mixing"))
+        bridge = await held.enter_async_context(Bridge.mixing(call.ari, f"{leg_id}-br"))
         await asyncio.gather(bridge.add(call.channel.id), bridge.add(leg.channel.id))
         on_answer()
         await asyncio.shield(leg.gone)

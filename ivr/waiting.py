@@ -35,8 +35,8 @@ class WaitingRoom:
     @asynccontextmanager
     async def seat(self, call: Call) -> AsyncIterator[None]:
         """The caller hears music for as long as this is entered."""
-        await self._enter(call)
         try:
+            await self._enter(call)
             yield
         finally:
             self._inside.discard(call.channel.id)

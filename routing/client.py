@@ -15,8 +15,12 @@ from redis.asyncio.connection import SSLConnection, parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 
+ANSWER_S = 2.0
+"""How long a reply may be owed before the line counts as lost."""
 MOST_PENDING = 10_000
 """Replies that may be owed at a time; more would only pile up behind a server that does not answer."""
+_LOOKS = 4
+"""A late reply is given up at this many looks in a row: a process that stood still itself sees one of them only."""
 _AWAY = ("READONLY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY ")
 """What a server says that will serve later, or elsewhere after a fail-over."""
 
@@ -25,7 +29,8 @@ class Client:
     """Commands to the server of a ``redis://``, ``rediss://`` or ``unix://`` address.
 
     Connects at the first command and anew after each loss. ``execute`` raises redis-py's ConnectionError or OSError
-    when the server is away (the command may or may not have happened) and ResponseError for its refusals.
+    when the server is away or silent for ``ANSWER_S`` (the command may or may not have happened) and ResponseError
+    for its refusals.
     """
 
     def __init__(self, url: str) -> None:
@@ -58,7 +63,7 @@ class Client:
         self.drop()
 
     async def _connect(self) -> "_Line":
-        async with self._connecting:
+        async with self._connecting, asyncio.timeout(ANSWER_S):
             if self._line is not None and not self._line.lost:
                 return self._line
             options, loop = self._options, asyncio.get_running_loop()
@@ -97,6 +102,7 @@ class _Line(asyncio.Protocol):
         self._owed: deque[asyncio.Future[Any]] = deque()
         self._transport: Any = None
         self._loop = asyncio.get_running_loop()
+        self._watch: asyncio.TimerHandle | None = None
         self.lost = False
 
     def ask(self, command: tuple[str | int, ...]) -> asyncio.Future[Any]:
@@ -106,8 +112,21 @@ class _Line(asyncio.Protocol):
             raise RedisConnectionError("too many commands wait for the server")
         reply: asyncio.Future[Any] = self._loop.create_future()
         self._owed.append(reply)
+        if self._watch is None:
+            self._watch = self._loop.call_later(ANSWER_S / _LOOKS, self._look, reply, 1)
         self._transport.write(hiredis.pack_command(command))  # pyright: ignore[reportArgumentType]  # its stub says 1-tuple
         return reply
+
+    def _look(self, oldest: asyncio.Future[Any], times: int) -> None:
+        """One timer for the whole line: is it still the same reply that is owed longest?"""
+        self._watch = None
+        if not self._owed:
+            return
+        times = times + 1 if self._owed[0] is oldest else 1
+        if times > _LOOKS:
+            self.close()
+        else:
+            self._watch = self._loop.call_later(ANSWER_S / _LOOKS, self._look, self._owed[0], times)
 
     def close(self) -> None:
         if self._transport is not None:
@@ -129,6 +148,9 @@ class _Line(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         owed, self._owed = self._owed, deque()
         for reply in owed:
             if not reply.done():

@@ -17,7 +17,7 @@ from redis.exceptions import ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from routing import wire
-from routing.client import Client
+from routing.client import ANSWER_S, Client
 from routing.errors import InvalidRouting, RoutingConflict, RoutingError, RoutingUnavailable, RoutingVersion
 from routing.model import (
     EXCLUDE_MS,
@@ -47,7 +47,6 @@ from routing.stream import ChangeReader
 log = structlog.get_logger(__name__)
 
 AWAY = (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OSError)
-_ANSWER_S = 2.0
 _PAGE = 1_000
 _SEATS_AT_ONCE = 500
 _TICK_LIMIT = 200
@@ -344,15 +343,12 @@ class Engine:
         deadline = loop.time() + self._patience_s
         delay = 0.02
         attempts = 0
+        name = f"{step}_{wire.VERSION}"
         while True:
             attempts += 1
             try:
-                name = f"{step}_{wire.VERSION}"
-                async with asyncio.timeout(_ANSWER_S):
-                    return await self._client.execute("FCALL", name, 1, self._tag, now_ms, *args)
+                return await self._client.execute("FCALL", name, 1, self._tag, now_ms, *args)
             except AWAY as error:
-                if isinstance(error, TimeoutError):
-                    self._client.drop()  # whoever else waits on this line asks again on a new one
                 cause: Exception = error
             except ResponseError as error:
                 if str(error).startswith("CONFLICT"):
@@ -369,9 +365,8 @@ class Engine:
     async def _load(self) -> None:
         """Bring the library. The same text under the same name from any number of nodes is one library."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                await self._client.execute("FUNCTION", "LOAD", "REPLACE", wire.LIBRARY_CODE)
-                await self._forget_old_libraries()
+            await self._client.execute("FUNCTION", "LOAD", "REPLACE", wire.LIBRARY_CODE)
+            await self._forget_old_libraries()
             log.info("routing.library_loaded", library=wire.LIBRARY)
         except AWAY:
             log.warning("routing.library_not_loaded", library=wire.LIBRARY)
@@ -393,9 +388,9 @@ def _reader(url: str) -> Redis:
     pool = BlockingConnectionPool.from_url(
         url,
         max_connections=1,
-        timeout=_ANSWER_S,
+        timeout=ANSWER_S,
         socket_timeout=None,
-        socket_connect_timeout=_ANSWER_S,
+        socket_connect_timeout=ANSWER_S,
         decode_responses=True,
         protocol=2,
         retry=Retry(NoBackoff(), 0),

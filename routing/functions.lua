@@ -23,7 +23,7 @@ local EVENTS_KEPT, JUMP = 20000, 1000
 local OTHERS = 3  -- how many of those who stood behind the chosen one a decision names
 local prefix, now, skew, clock, events, last_id = '', 0, 0, 0, 0, 0
 
-local function call(...) return redis.call(...) end  -- redis.call does not exist while a library loads
+local function call(...) return redis.call(...) end  -- redis.call does not exist while a library loads: see begin
 local function key(kind, id) return prefix .. kind .. (id or '') end
 local function num(value) return tonumber(value) or 0 end
 local function wall(ms) return num(ms) - skew end
@@ -35,6 +35,7 @@ end
 
 -- Time never goes back: a clock set back by more than a second is followed with an offset, by less with patience.
 local function begin(keys, args)
+  call = redis.call
   prefix = keys[1] .. ':'
   local raw = tonumber(args[1])
   if raw == 0 then raw = server_clock() end
@@ -70,24 +71,34 @@ local function before(a, b)
 end
 
 local function load_entry(id)
-  local e = hash(key('e:', id))
-  if not e.state or e.state == 'left' then return nil end
-  e.id, e.score, e.arrived, e.ring = id, num(e.score), num(e.arrived), num(e.ring)
+  local f = call('HMGET', key('e:', id), 'state', 'arrived', 'credit', 'steps', 'score', 'ring', 'reservation', 'seat',
+    'owner', 'entered')
+  if not f[1] or f[1] == 'left' then return nil end
   local steps = {}
-  for after, class in e.steps:gmatch('([^\t]+)\t([^\n]+)\n') do steps[#steps + 1] = { num(after), class } end
-  e.steps = steps
-  return e
+  for after, class in f[4]:gmatch('([^\t]+)\t([^\n]+)\n') do steps[#steps + 1] = { num(after), class } end
+  return { id = id, state = f[1], arrived = num(f[2]), credit = f[3], steps = steps, score = num(f[5]), ring = num(f[6]),
+    reservation = f[7], seat = f[8], owner = f[9], entered = f[10] }
 end
 
+-- All but "until", "extended", "since" and "signed_in", which few steps ask for.
 local function load_seat(id)
+  local f = call('HMGET', key('s:', id), 'state', 'subs', 'owner', 'idle', 'reason', 'entry', 'reservation', 'then',
+    'then_reason')
+  if not f[1] then return nil end
+  return { state = f[1], subs = f[2], owner = f[3], idle = f[4], reason = f[5], entry = f[6], reservation = f[7],
+    ['then'] = f[8], then_reason = f[9] }
+end
+
+local function whole_seat(id)
   local s = hash(key('s:', id))
   return s.state and s or nil
 end
 
 local function load_reservation(id)
-  local r = hash(key('r:', id))
-  r.id = id
-  return r.entry and r or nil
+  local f = call('HMGET', key('r:', id), 'entry', 'seat', 'ring', 'class', 'expires', 'acked', 'accepted', 'how')
+  if not f[1] then return nil end
+  return { id = id, entry = f[1], seat = f[2], ring = f[3], class = f[4], expires = f[5], acked = f[6], accepted = f[7],
+    how = f[8] }
 end
 
 local function reply(r)
@@ -526,7 +537,7 @@ end
 
 -- now, seat, longer by -> end of the wrap-up or nothing; grows once
 function steps.extend(_, args)
-  local s = load_seat(args[2])
+  local s = whole_seat(args[2])
   if not s or s.state ~= 'wrap_up' then return nil end
   local till = num(s['until'])
   if s.extended == '0' then
@@ -692,7 +703,7 @@ end
 -- now, seat -> the seat or nothing
 function questions.seat(keys, args)
   look(keys, args)
-  local s = load_seat(args[2])
+  local s = whole_seat(args[2])
   return s and seat_row(args[2], s)
 end
 
@@ -721,7 +732,7 @@ function questions.servers(keys, args)
   for i, step in ipairs(e.steps) do ring_of[step[2]] = i end
   local ids = call('ZRANGE', key('seats'), first, first + size - 1)
   for _, id in ipairs(ids) do
-    local s, ring, gain, price = load_seat(id), nil, 0, 0
+    local s, ring, gain, price = whole_seat(id), nil, 0, 0
     each_subscription(s.subs, function(class, bonus, cost)
       local at = ring_of[class]
       if at and (not ring or at < ring) then ring, gain, price = at, bonus, cost end
@@ -747,7 +758,7 @@ function questions.snapshot(keys, args)
     if num(e.reservation) ~= 0 then reservations[#reservations + 1] = reply(load_reservation(e.reservation)) end
   end
   for _, id in ipairs(call('ZRANGE', key('seats'), num(args[3]), num(args[3]) + size - 1)) do
-    seats[#seats + 1] = seat_row(id, load_seat(id))
+    seats[#seats + 1] = seat_row(id, whole_seat(id))
   end
   local last = call('XREVRANGE', key('events'), '+', '-', 'COUNT', 1)[1]
   return { wall(meta.clock), last and last[1] or '0-0', num(meta.events), num(meta.entered), num(meta.finished),

@@ -82,6 +82,10 @@ class Overload:
         """The same with its times."""
         return self._states.get(role, RoleState())
 
+    def resume(self, role: str, level: Level, since_ms: int) -> None:
+        """Where a role stood before this process. If it is calm by now, the first sample steps down."""
+        self._states[role] = RoleState(level, since_ms, below_ms=since_ms)
+
     def at_least(self, role: str, level: Level) -> bool:
         """Whether a role stands on this step or above it."""
         return LEVELS.index(self.level(role)) >= LEVELS.index(level)

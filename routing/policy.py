@@ -181,17 +181,31 @@ class Policy:
         priority: int = 0,
         district: str | None = None,
         preferred: str | None = None,
+        preferred_role: str | None = None,
+        asked_ms: int = 0,
     ) -> Entry:
         """What waits for a contact: its order and its rings.
 
-        ``arrived_ms`` 0 means now. ``preferred`` is an agent's id: that one is waited for first. Raises
+        ``arrived_ms`` 0 means now. ``preferred`` is an agent's id: that one is waited for first, whose role is the
+        matter's unless ``preferred_role`` names another (a person chose this very volunteer). ``asked_ms``: the place
+        in line counts from the arrival, the time of the rings only from here (the contact was handed on). Raises
         InvalidRouting for ids that the policy does not know.
         """
         about, spoken = self._about(matter, language)
+        late_ms = max(0, asked_ms - arrived_ms) if asked_ms and arrived_ms else 0
         steps = _wished(
-            self._steps(about, spoken, district), about.role, preferred, self._file.general.preferred_s
+            self._steps(about, spoken, district),
+            preferred_role or about.role,
+            preferred,
+            self._file.general.preferred_s,
+            late_ms,
         )
         return Entry(entry_id, arrived_ms, self.credit_ms(priority), steps)
+
+    def personal_entry(self, entry_id: str, *, agent: str, role: str, arrived_ms: int = 0) -> Entry:
+        """What waits for one volunteer and for nobody else, before all others who wait for that one."""
+        step = Step(0, _own(role, check_id(agent)))
+        return Entry(entry_id, arrived_ms, self.credit_ms(self.highest_priority), (step,))
 
     def message_entry(
         self,
@@ -354,9 +368,12 @@ def _own(role: str, agent_id: str) -> str:
     return f"{role}|@{agent_id}"
 
 
-def _wished(steps: Iterable[Step], role: str, preferred: str | None, wait_s: int) -> tuple[Step, ...]:
-    """The steps, after a time in which only the wished-for volunteer is asked."""
-    if not preferred:
-        return tuple(steps)
-    later = (Step(step.after_ms + wait_s * 1000, step.klass) for step in steps)
-    return (Step(0, _own(role, check_id(preferred))), *later)
+def _wished(
+    steps: Iterable[Step], role: str, preferred: str | None, wait_s: int, late_ms: int = 0
+) -> tuple[Step, ...]:
+    """The steps, after a time in which only the wished-for volunteer is asked. With ``late_ms`` their times count from
+    so long after the arrival; the first opens at once all the same."""
+    if preferred:
+        later = (Step(step.after_ms + wait_s * 1000 + late_ms, step.klass) for step in steps)
+        return (Step(0, _own(role, check_id(preferred))), *later)
+    return tuple(Step(step.after_ms + late_ms if step.after_ms else 0, step.klass) for step in steps)

@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -235,9 +236,14 @@ def parse_policy(raw: Mapping[str, Any], source: str = "policy") -> PolicyFile:
 T = TypeVar("T")
 
 
+@cache
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)  # costly to make: a policy has fifty parts of a dozen kinds
+
+
 def _one(kind: type[T], raw: object, where: str, problems: list[str]) -> T | None:
     try:
-        return TypeAdapter(kind).validate_python(raw)
+        return _adapter(kind).validate_python(raw)
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_input=False):
             place = ".".join(str(part) for part in (where, *fault["loc"]) if part != "")

@@ -14,13 +14,13 @@ from typing import Any
 import structlog
 
 from ivr.ari.client import Ari, AriSettings, Reconciled
-from ivr.dialling import warm_up
 from ivr.errors import IvrError
 from ivr.prompts.catalogue import SOUND, PromptSet
 from ivr.server.config import ServerOptions, ServerPorts
 from ivr.server.fetch import find_or_fetch
 from ivr.server.process import AsteriskServer
 from routing.engine import Engine
+from routing.model import agent_of
 from routing.server import RoutingServer
 from switchboard.config import Config
 from switchboard.contacts.arrivals import Arrivals
@@ -51,10 +51,11 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         records = await Records.open(config.sql_url)
         held.push_async_callback(records.close)
         house = await _open_house(config, records, held)
-        house.background(asyncio.to_thread(warm_up))
+        house.background(house.places.prepare())
         await house.overload.learn_roles()
         found = await house.engine.snapshot()
         house.overload.begin(found)
+        await house.overload.resume()
         _run(held, house.dispatch.run(after=found.stream_id), "dispatch")
         _run(held, house.live.run(), "live")
         _run(held, house.keep_qualities(), "ratings")
@@ -62,6 +63,9 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         _run(held, house.engine.keep_time(), "time")
         _run(held, house.overload.run(), "overload")
         _run(held, _watch_health(house), "health")
+        owner = house.engine.owner
+        await house.duty.begin([agent_of(seat.id) for seat in found.seats if seat.owner != owner])
+        _run(held, house.duty.run(), "duty")
         await house.desks.begin()
         await open_sites(house, held)
         if config.asterisk == "none":

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from switchboard.commands import hotline, known_callers, prompts, rules, simulate
+from switchboard.commands import hotline, known_callers, law, prompts, rules, simulate
 from switchboard.commands.explain import explain
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
@@ -31,6 +31,7 @@ app.command()(explain)
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(hotline.app, name="hotline")
 app.add_typer(known_callers.app, name="known-callers")
+app.add_typer(law.app, name="law")
 out = Console()
 
 

@@ -21,8 +21,11 @@ from ivr.ari.channel import Channel
 from ivr.call import Line
 from ivr.errors import AriError
 from ivr.prompts.texts import Demonstration
-from switchboard.agents.desk import DISPOSITIONS, Desk
+from switchboard.agents.commands.talking import DISPOSITIONS
+from switchboard.agents.desk import Desk
 from switchboard.house import House
+from switchboard.law.files import SAMPLE, read_articles
+from switchboard.law.library import Library
 from switchboard.records.people import AgentRow, Role
 from switchboard.records.store import Records
 
@@ -92,11 +95,19 @@ async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
         )
         if not volunteer.simulated:
             await _account(records, passwords, volunteer.id, "volunteer", volunteer.id)
+    await _law(records)
     await _account(records, passwords, SUPERVISOR, "supervisor", None)
     await _account(records, passwords, ADMINISTRATOR, "administrator", None)
     file.touch(0o600)
     file.write_text(json.dumps(passwords))
     return passwords
+
+
+async def _law(records: Records) -> None:
+    """The sample collection, where there is none."""
+    library = Library(records.database)
+    if not await library.laws():
+        await library.put(await asyncio.to_thread(read_articles, SAMPLE))
 
 
 async def _account(

@@ -93,6 +93,7 @@ class Dispatch:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._inboxes: dict[str, Inbox] = {}
+        self._followers: dict[str, asyncio.Queue[Change]] = {}
         self._listeners: list[Callable[[Change], None]] = []
         self.on_reset: Callable[[], None] = lambda: None
 
@@ -105,6 +106,15 @@ class Dispatch:
         finally:
             self._inboxes.pop(contact.id, None)
 
+    @contextmanager
+    def follow(self, entry_id: str) -> Iterator[asyncio.Queue[Change]]:
+        """All that is said about one entry, for whoever put it in. Registered before it enters."""
+        changes = self._followers[entry_id] = asyncio.Queue()
+        try:
+            yield changes
+        finally:
+            self._followers.pop(entry_id, None)
+
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
 
@@ -114,6 +124,8 @@ class Dispatch:
                 self.on_reset()
             elif change.entry and (inbox := self._inboxes.get(change.entry)):
                 inbox.put(change)
+            elif change.entry and (follower := self._followers.get(change.entry)):
+                follower.put_nowait(change)
             for listener in self._listeners:
                 try:
                     listener(change)

@@ -12,11 +12,20 @@
     │   ├── AuditBroken         audit_broken        the chain of the audit log does not close
     │   ├── NotThere            no_such_version     no version of this kind, name and number
     │   ├── VersionMoved        version_moved       somebody else has published meanwhile; nothing was changed
-    │   └── NothingEarlier      nothing_earlier     nothing to roll back to
+    │   ├── NothingEarlier      nothing_earlier     nothing to roll back to
+    │   ├── TicketMoved         ticket_moved        another page has saved this ticket meanwhile
+    │   ├── TicketFiled         ticket_filed        the ticket is closed
+    │   └── TicketTooLong       ticket_too_long     more text than a ticket may hold
+    │   ├── NoSuchShift         no_such_shift       no shift or swap of this number, or not theirs, or over
+    │   ├── ShiftOverlaps       shift_overlaps      the volunteer has another shift at that time
+    │   └── SwapDecided         swap_decided        somebody has decided already, or it was withdrawn
     ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
     ├── ConfigurationError      configuration       fields with mistakes, all of them named
     ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
     ├── KnownCallersInvalid     known_callers       lines that hold no number or no reason, all of them named
+    ├── LawFileInvalid          law_file            a file of articles with mistakes, all of them named
+    ├── LawMoved                law_moved           somebody else changed the law collection meanwhile
+    ├── ShiftsInvalid           shifts_invalid      lines that hold no shift, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
@@ -36,13 +45,20 @@
         ├── Conflict            conflict       409  what was asked does not fit what has happened meanwhile
         │   ├── Moved           version_moved
         │   ├── NoEarlier       nothing_earlier
+        │   ├── Overlaps        shift_overlaps
+        │   ├── Decided         decided             a swap or an appeal
+        │   ├── AppealTooLate   appeal_too_late
         │   ├── NoEarlierSound  no_earlier_recording
+        │   ├── TicketElsewhere ticket_moved
+        │   ├── TicketClosed    ticket_filed
         │   └── NoSoundFolder   no_overlay
         ├── TooLarge            too_large      413
+        │   └── TicketIsLong    ticket_too_long
         ├── NotJson             not_json       415
         ├── NotSoundType        not_wav        415
         ├── InvalidInput        invalid_input  422  carries the names of the fields
         │   ├── NotPublishable  rules_invalid       carries the problems of the text
+        │   ├── ReasonNeeded    reason_needed       this record is opened with a reason only
         │   ├── SoundUnreadable not_sound
         │   ├── SoundIsLong     sound_too_long
         │   ├── SoundIsQuiet    too_quiet
@@ -105,6 +121,36 @@ class KnownCallersInvalid(SwitchboardError):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
         self.problems = problems
+
+
+class LawFileInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake."""
+
+    code = "law_file"
+    zh = "法律条文文件有误。"
+    en = "The file of articles has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class ShiftsInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake, beginning with the number of the row."""
+
+    code = "shifts_invalid"
+    zh = "班次表有误。"
+    en = "The list of shifts has mistakes."
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class LawMoved(SwitchboardError):
+    code = "law_moved"
+    zh = "其间有人更新了法律库，本次没有改动，请重试。"
+    en = "Somebody else changed the law collection meanwhile: nothing was changed; try again."
 
 
 class DataInUse(SwitchboardError):
@@ -177,6 +223,42 @@ class NothingEarlier(RecordsError):
     code = "nothing_earlier"
     zh = "没有更早的版本可以恢复。"
     en = "There is no earlier version to go back to."
+
+
+class TicketMoved(RecordsError):
+    code = "ticket_moved"
+    zh = "这份记录已在另一个页面更新过。"
+    en = "This ticket has been saved from another page meanwhile."
+
+
+class TicketFiled(RecordsError):
+    code = "ticket_filed"
+    zh = "这份记录已经办结，不能再修改。"
+    en = "This ticket is filed and cannot be changed any more."
+
+
+class TicketTooLong(RecordsError):
+    code = "ticket_too_long"
+    zh = "记录太长：全部文字最多约三万三千字，请删减后再保存。"
+    en = "The ticket is too long: at most about 100,000 letters (33,000 Chinese characters) in all. Shorten it."
+
+
+class NoSuchShift(RecordsError):
+    code = "no_such_shift"
+    zh = "没有这个班次。"
+    en = "There is no such shift."
+
+
+class ShiftOverlaps(RecordsError):
+    code = "shift_overlaps"
+    zh = "这位志愿者在这段时间已有班次。"
+    en = "The volunteer has another shift at that time."
+
+
+class SwapDecided(RecordsError):
+    code = "swap_decided"
+    zh = "这个换班申请已经处理过了。"
+    en = "This request has been decided already."
 
 
 class RulesInvalid(SwitchboardError):
@@ -326,6 +408,24 @@ class NoEarlier(Conflict):
     en = NothingEarlier.en
 
 
+class Overlaps(Conflict):
+    code = "shift_overlaps"
+    zh = ShiftOverlaps.zh
+    en = ShiftOverlaps.en
+
+
+class Decided(Conflict):
+    code = "decided"
+    zh = "已经有人处理过了，请刷新查看结果。"
+    en = "Somebody has decided already; reload to see how."
+
+
+class AppealTooLate(Conflict):
+    code = "appeal_too_late"
+    zh = "申诉期限（七天）已过。"
+    en = "The seven days for an objection are over."
+
+
 class NoEarlierSound(Conflict):
     code = "no_earlier_recording"
     zh = "没有更早的录音可以恢复。"
@@ -338,11 +438,29 @@ class NoSoundFolder(Conflict):
     en = "No folder for recordings is configured (prompt_overlay)."
 
 
+class TicketElsewhere(Conflict):
+    code = "ticket_moved"
+    zh = TicketMoved.zh
+    en = TicketMoved.en
+
+
+class TicketClosed(Conflict):
+    code = "ticket_filed"
+    zh = TicketFiled.zh
+    en = TicketFiled.en
+
+
 class TooLarge(WebError):
     status = 413
     code = "too_large"
     zh = "请求内容过大。"
     en = "The request is too large."
+
+
+class TicketIsLong(TooLarge):
+    code = "ticket_too_long"
+    zh = TicketTooLong.zh
+    en = TicketTooLong.en
 
 
 class NotJson(WebError):
@@ -370,6 +488,12 @@ class NotPublishable(InvalidInput):
     code = "rules_invalid"
     zh = RulesInvalid.zh
     en = RulesInvalid.en
+
+
+class ReasonNeeded(InvalidInput):
+    code = "reason_needed"
+    zh = "涉及未成年人的记录需先选择查看理由。"
+    en = "A record about a minor is opened with a reason only: choose one."
 
 
 class SoundUnreadable(InvalidInput):

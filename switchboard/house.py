@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ivr.ari.client import Ari
 from ivr.dialling import caller_number, trunk_endpoint
 from ivr.errors import NumberRefused
 from ivr.hotline import Hotline
+from ivr.places import Places
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from ivr.waiting import WaitingRoom
@@ -25,6 +27,8 @@ from routing.model import Entry, KnownEntry, KnownSeat, Standing, Step, Subscrip
 from routing.policy import Policy, Quality, Volunteer
 from switchboard.agents.desk import Desk
 from switchboard.agents.desks import Desks
+from switchboard.agents.directory import Directory
+from switchboard.agents.duty import Duty
 from switchboard.agents.quality import DAYS_COUNTED, MOST_COUNTED, qualities
 from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
@@ -37,6 +41,7 @@ from switchboard.contacts.transfers import HandOver
 from switchboard.dispatch import Dispatch
 from switchboard.errors import SwitchboardError
 from switchboard.health import check_health
+from switchboard.law.library import Library
 from switchboard.live import Live
 from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
@@ -73,15 +78,27 @@ class House:
     ) -> None:
         self.config = config
         self.records = records
+        self.law = Library(records.database)
         self.engine = engine
         self.rule_book = rule_book
         self._take(rules)
         self.prompts = prompts
         self.studio = Studio(prompts)
+        self.places = Places(config.cache_dir)
         self.board = board
         self.web = web
         self.live = Live(self)
         self.desks = Desks(self)
+        self.directory = Directory(self)
+        self._rate_again = asyncio.Event()
+        self.duty = Duty(
+            records,
+            board,
+            self.desks,
+            self.matter_words,
+            alive=config.run_dir / "alive",
+            on_ratings=self._rate_again.set,
+        )
         self.service_line = ServiceLine(records, self.desks)
         self.dispatch = Dispatch(engine)
         self.dispatch.listen(self.desks.take)
@@ -178,13 +195,18 @@ class House:
             return None
         return known
 
-    async def hang_up_leg(self, contact_id: str) -> None:
-        """The volunteer ends the talk: the leg goes, the caller stays for the survey."""
+    async def hang_up_leg(self, contact_id: str, agent: str | None = None) -> None:
+        """A volunteer (by default the one who leads) leaves the talk: the leg goes, the caller stays for the survey, or
+        with whoever else is in the talk."""
         contact = self.live.contact(contact_id)
-        if contact and contact.leg:
+        if contact is None:
+            return
+        if contact.talk:
+            await contact.talk.leave(agent or contact.agent or "")
+        elif contact.leg:
             contact.agent_done = True
             await Channel(self.require_ari(), contact.leg).hangup()
-        elif contact and contact.stage == "calling":  # the caller's phone still rings
+        elif contact.stage == "calling":  # the caller's phone still rings
             contact.agent_done = True
             await Channel(self.require_ari(), contact.channel).hangup()
 
@@ -212,10 +234,20 @@ class House:
             return "no_such_hotline"
         if contact.handing and contact.handing["state"] in ("ringing", "joined"):
             return "third_party_here"
+        if contact.talk and (why := contact.talk.not_just_two):
+            return why
         try:
             contact.hand_overs.put_nowait(HandOver(transfer, three_way))
         except asyncio.QueueFull:
             return "third_party_here"
+        return None
+
+    def call_off(self, contact_id: str) -> str | None:
+        """The volunteer does not want the other hotline any more that still rings. Returns why not, or None."""
+        contact = self.live.contact(contact_id)
+        if contact is None or contact.handing is None or contact.handing["state"] != "ringing":
+            return "nobody_rings"
+        contact.call_off.set()
         return None
 
     async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
@@ -223,6 +255,8 @@ class House:
         contact = self.live.contact(contact_id)
         if contact is None or contact.recording is None:
             return "not_recorded"
+        if "hold" in contact.stops:
+            return "on_hold"
         changed = await contact.pause_recording() if paused else await contact.resume_recording()
         if changed:
             self.desks.talking(contact, recording=not paused)
@@ -237,16 +271,26 @@ class House:
             else []
         )
 
-    def ring_again(self, contact_id: str) -> None:
-        """The desk of this talk was reloaded and has no phone session any more."""
+    def ring_again(self, contact_id: str, agent: str) -> None:
+        """The desk of this volunteer in this contact was reloaded and has no phone session (any more)."""
         contact = self.live.contact(contact_id)
-        if contact and contact.stage == "talking":
-            contact.ring_again.set()
+        if contact is None:
+            return
+        for party in contact.rung:
+            if party.agent == agent:
+                party.ring_again.set()
+        if contact.talk:
+            contact.talk.ring_again(agent)
 
     # ---- matters and volunteers
 
     def matters(self) -> list[dict[str, str]]:
         return [{"id": matter.id, "zh": matter.zh, "en": matter.en} for matter in self.policy.matters]
+
+    def survey_keys(self, hotline: str | None) -> str | None:
+        """The keys of a hotline's survey, from good to bad; None where nothing is asked."""
+        known = self.hotlines.get(hotline or "")
+        return known.survey.keys if known and known.survey else None
 
     def priorities(self) -> list[dict[str, str]]:
         return [{"id": reason.id, "zh": reason.zh, "en": reason.en} for reason in self.policy.priorities]
@@ -258,6 +302,15 @@ class House:
     def knows_matter(self, matter: str | None) -> bool:
         return matter in self._matters
 
+    def name_of(self, agent: str) -> dict[str, str]:
+        """``id``, ``name`` and ``role`` of a volunteer, as colleagues see them; only the id of one who has left."""
+        desk = self.desks.at(agent)
+        return {
+            "id": agent,
+            "name": desk.agent.name if desk else agent,
+            "role": desk.agent.role if desk else "",
+        }
+
     def subscriptions_of(self, agent: AgentRow) -> tuple[Subscription, ...]:
         return self.policy.subscriptions(self.volunteer(agent))
 
@@ -266,15 +319,18 @@ class House:
         return _volunteer(agent, self.qualities.get(agent.id, Quality()))
 
     async def keep_qualities(self) -> None:
-        """Read callers' ratings every hour; a desk follows when it becomes ready."""
+        """Read callers' ratings every hour, and when one ceases to count; a desk follows when it becomes ready."""
         while True:
+            self._rate_again.clear()
             since_ms = now_ms() - DAYS_COUNTED * 86_400_000
             try:
                 rated = await self.records.rated(since_ms=since_ms, most=MOST_COUNTED)
                 self.qualities = await asyncio.to_thread(qualities, rated, self.hotlines)
             except SwitchboardError as error:
                 log.warning("ratings not read", error=error.code)
-            await asyncio.sleep(QUALITY_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(QUALITY_S):
+                    await self._rate_again.wait()
 
     def serves(self, desk: Desk, matter: str | None, language: str) -> bool:
         """Whether the volunteer at this desk could be offered such a contact in any ring."""
@@ -324,7 +380,16 @@ class House:
             arrived_ms=contact.queued_ms or contact.arrived_ms,
             priority=contact.priority,
             preferred=contact.preferred,
+            preferred_role=contact.preferred_role,
+            asked_ms=contact.asked_ms or 0,
         )
+
+    def held_entry_of(self, contact: Contact, entry_id: str) -> Entry:
+        """What holds a volunteer's live seat for this contact: its own entry, or the one under which a colleague was
+        asked."""
+        if entry_id == contact.id:
+            return self.entry_of(contact)
+        return Entry(entry_id, contact.arrived_ms, 0, (Step(0, f"call|{contact.id}"),))
 
     async def estimate(self, contact: Contact) -> Band | None:
         """How long this caller will still wait, as it may be said; None when nobody can say."""
@@ -334,14 +399,18 @@ class House:
         """What the routing engine should hold for a contact that lives."""
         reservation = contact.reservation or 0
         live = f"{contact.agent}/live"
+        asked = contact.talk.colleague.known_entry() if contact.talk and contact.talk.colleague else None
+        also = [asked] if asked else []
         if contact.medium == "message":
             held = contact.seat if contact.held else None
             known = [KnownEntry(self.message_entry_of(contact), seat=held, reservation=contact.held or 0)]
             if contact.stage in ("calling", "talking"):
-                known.append(KnownEntry(self.call_entry_of(contact), seat=live, reservation=reservation))
-            return known
+                entry = self.held_entry_of(contact, contact.entry_id)
+                known.append(KnownEntry(entry, seat=live, reservation=reservation))
+            return known + also
         if contact.stage in ("calling", "talking"):
-            return [KnownEntry(self.entry_of(contact), seat=live, reservation=reservation)]
+            entry = self.held_entry_of(contact, contact.entry_id)
+            return [KnownEntry(entry, seat=live, reservation=reservation), *also]
         if contact.stage == "ringing" or (contact.stage == "waiting" and contact.in_line):
             return [KnownEntry(self.entry_of(contact))]
         return []
@@ -393,6 +462,9 @@ class House:
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         return await desk_socket(self, request, agent_id)
+
+    def directory_of(self, agent_id: str) -> dict[str, Any]:
+        return self.directory.of(agent_id)
 
     async def demo_call(self, keys: str | None) -> str:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it

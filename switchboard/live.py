@@ -99,6 +99,7 @@ class Live:
                 self._stale = False
                 self._matters()
                 self._queues()
+                self._house.directory.tell()
             if self._figures_stale:
                 self._figures_stale = False
                 await self._figures()
@@ -162,6 +163,7 @@ def _agent_row(desk: Desk) -> dict[str, Any]:
         "state": desk.state["name"],
         "reason": desk.state["reason"],
         "since": desk.state["since"],
+        "away": not desk.here and not desk.on_phone,
         "contact": desk.contact["id"] if desk.contact else None,
         "demo": desk.agent.demo,
     }

@@ -2,20 +2,22 @@
 
 The decisions are ``routing.overload``'s; here they are carried out and made known: a log line, an audit row, the
 board's key ``overload/ROLE``, and backup volunteers called in from standby and sent back when they are free. Every node
-watches; calling in is each node's own work for the desks that it holds, and may be repeated.
+watches; of those that take the same step one writes it down (``records.overload``). Calling in is each node's own work
+for the desks that it holds, and may be repeated.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
 from routing.errors import RoutingError
 from routing.estimate import Band, Estimator, RoleLoad, band_of
 from routing.model import Change, Snapshot, agent_of, live_seat
-from routing.overload import Level, Overload, Step
+from routing.overload import LEVELS, Level, Overload, Step
 from switchboard.errors import RecordsError
 from switchboard.times import now_ms
 
@@ -30,6 +32,8 @@ SAMPLE_S = 1.0
 WHO_S = 60.0
 """How often it is looked up who has which role: somebody new on another node is known after so long."""
 STANDBY = "standby"
+MOST_UNWRITTEN = 100
+"""Steps that wait for a database that is away; older ones are in the log only."""
 
 
 class OverloadWatch:
@@ -41,6 +45,7 @@ class OverloadWatch:
         self._called: set[str] = set()
         self.estimator = Estimator(self._role_of_seat)
         self._overload = Overload(house.policy.overload)
+        self._unwritten: deque[Step] = deque(maxlen=MOST_UNWRITTEN)
 
     # ---- what is asked
 
@@ -79,6 +84,12 @@ class OverloadWatch:
         """Who has which role, on whichever node they sit."""
         self._roles |= {agent.id: agent.role for agent in await self._house.records.agents()}
 
+    async def resume(self) -> None:
+        """The house goes on where it stood: a restart does not take an overload away."""
+        for role, (level, since_ms) in (await self._house.records.overload.now()).items():
+            if level in LEVELS:
+                self._overload.resume(role, cast(Level, level), since_ms)
+
     async def run(self) -> None:
         """For ever: sample, act, show."""
         learned = asyncio.get_running_loop().time()
@@ -102,12 +113,19 @@ class OverloadWatch:
             log.warning(
                 "overload step", role=step.role, before=step.before, now=step.now, wait_ms=step.pressure_ms
             )
-            await house.records.audit("switchboard", f"overload_{step.now}", step.role)
+            self._unwritten.append(step)
         for role in house.policy.roles:
             words = {"id": role.id, "zh": role.zh, "en": role.en}
             house.board.set(f"overload/{role.id}", words | self._row(role.id, loads[role.id]))
         await self._call_or_release()
+        await self._write_down()
         return steps
+
+    async def _write_down(self) -> None:
+        while self._unwritten:
+            step = self._unwritten[0]
+            await self._house.records.overload.step(step.role, step.before, step.now, step.at_ms)
+            self._unwritten.popleft()
 
     def _row(self, role: str, load: RoleLoad) -> dict[str, Any]:
         band = None if load.estimate_ms is None else band_of(load.estimate_ms)

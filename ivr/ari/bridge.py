@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Literal
 
@@ -38,6 +40,15 @@ class Bridge:
             await ari.request("POST", f"bridges/{segment(bridge.id)}", query=query)
         return bridge
 
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def mixing(cls, ari: Ari, id: str) -> AsyncIterator[Bridge]:
+        """A mixing bridge for as long as the block. A caller may hang up while it is being made: then Asterisk has
+        it already, or makes it in a moment, so it is dissolved whether or not its making came to an end here."""
+        async with cls(ari, id) as bridge:
+            await cls.create(ari, id)
+            yield bridge
+
     async def __aenter__(self) -> Bridge:
         return self
 
@@ -46,7 +57,7 @@ class Bridge:
     ) -> None:
         # With Asterisk away there is nothing to destroy, and the error on its way says so already.
         with contextlib.suppress(IvrError):
-            await self.destroy()
+            await asyncio.shield(self.destroy())
 
     async def add(
         self, *channels: Channel | str, role: Literal["announcer", "participant"] | None = None

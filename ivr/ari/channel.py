@@ -243,6 +243,14 @@ class Channel:
         query: Query = {"dtmf": digits, "between": between_ms, "duration": duration_ms}
         return await self._act("POST", "dtmf", query)
 
+    async def received(self) -> int | None:
+        """How many RTP packets have come in so far; None when it is gone or has no RTP."""
+        try:
+            raw = await self.ari.request("GET", f"channels/{segment(self.id)}/rtp_statistics")
+        except GONE:
+            return None
+        return raw.get("rxcount")
+
     # --- variables -----------------------------------------------------------------------------------------
 
     async def set_var(self, name: str, value: str) -> bool:

@@ -6,16 +6,19 @@ comes twice changes nothing and is answered alike.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from routing.errors import RoutingError
 from routing.model import Change, Seat, message_seats
+from switchboard.agents.commands.group import Refused
+from switchboard.agents.commands.presence import PAUSE_REASONS
+from switchboard.agents.commands.table import KNOWN, WORDS
 from switchboard.agents.ring import Ring
+from switchboard.agents.tickets import begin_ticket, file_ticket
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -29,60 +32,6 @@ Reached = Literal["browser", "sip", "trunk"]
 through a trunk and answered with a key."""
 
 MOST_ANSWERS = 200
-EXTENSION_MS = 60_000
-PAUSE_REASONS = ("break", "meal", "meeting", "training", "other", "standby")
-DISPOSITIONS = ("advised", "legal_aid", "mediation", "notary", "referred", "call_back", "no_need")
-
-WORDS = {
-    "bad_frame": ("这条指令无法理解", "This command was not understood"),
-    "not_yours": ("这个来电已不在您这里", "This contact is no longer yours"),
-    "bad_reason": ("请选择列表中的原因", "Choose a reason from the list"),
-    "bad_outcome": ("请选择事项和处理结果", "Choose a matter and an outcome"),
-    "already_calling": ("正在拨打来电者的电话", "The caller is being called already"),
-    "no_trunk": (
-        "没有可以打出去的线路，请告诉管理员",
-        "There is no line for calls to the outside; tell an administrator",
-    ),
-    "no_number": (
-        "来电者没有留下可以拨打的号码，请听留言",
-        "The caller left no number that can be called; listen to the message",
-    ),
-    "busy": ("请先结束手上的来电", "Finish the call you are in first"),
-    "too_late": ("时间已过，来电已转给其他志愿者", "Too late: the contact has gone to somebody else"),
-    "no_such_hotline": ("不能转接到这个号码", "This call cannot be handed there"),
-    "third_party_here": ("已有另一条热线在通话中或正在接通", "Another hotline is in the talk or being rung"),
-    "not_recorded": ("本次通话没有录音", "This talk is not being recorded"),
-    "routing_away": (
-        "排队系统暂时不可用，请稍候再试",
-        "The queue is not available just now; try again in a moment",
-    ),
-}
-
-
-class Command(BaseModel):
-    """A frame from the desk. Unknown fields are refused, sizes are bounded."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type: str = Field(max_length=20)
-    id: str = Field(min_length=1, max_length=64)
-    reservation: int | None = None
-    contact: str | None = Field(None, max_length=64)
-    reason: str | None = Field(None, max_length=40)
-    matter: str | None = Field(None, max_length=40)
-    disposition: str | None = Field(None, max_length=40)
-    note: str = Field("", max_length=4000)
-    then: str = Field("ready", pattern="^(ready|pause)$")
-    to: str | None = Field(None, max_length=40)
-    three_way: bool = False
-
-
-class Refused(Exception):
-    """A command that cannot be done; ``code`` is one of ``WORDS``."""
-
-    def __init__(self, code: str) -> None:
-        super().__init__(code)
-        self.code = code
 
 
 class Desk:
@@ -104,10 +53,15 @@ class Desk:
         self.ring: Ring | None = None
         self.password = ""
         self.back_to_ready = False
+        self.directory_open = False
+        self.here = False
+        self.moved_s = 0.0
+        self.asked: tuple[str, str] = ("", "")
         self._queue: dict[str, Any] = {}
         self.messages: list[dict[str, Any]] = []
         self._wrapped: str | None = None
-        self._extended: set[str] = set()
+        self._talks = 0
+        self._ticket_of: str | None = None
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def now_is(self, agent: AgentRow) -> None:
@@ -124,16 +78,22 @@ class Desk:
     def seat(self) -> str:
         return f"{self.agent.id}/live"
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the page is gone for the moment. A volunteer who is reached by telephone needs none."""
+        return not self.here and self.phone != "trunk"
+
     def tell(self, frame: dict[str, Any]) -> None:
         if self.send:
             self.send(frame)
 
     def adopt(self, seat: Seat) -> None:
         """Take over the state the seat had before this process knew the desk."""
-        self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms, "until": None}
+        self.state = {"name": seat.state, "reason": seat.reason, "since": seat.since_ms}
+        self.state["until"] = seat.until_ms if seat.state == "wrap_up" else None
         contact = self.house.live.contact(seat.entry.partition("/")[0]) if seat.entry else None
         if contact and seat.state == "in_contact":
-            self._serve(contact)
+            self._serve(contact, seat.entry or "")
 
     # ---- what the routing engine and the contact say
 
@@ -148,7 +108,7 @@ class Desk:
         if self.ring and change.state not in ("reserved", "in_contact"):
             self.ring.seat_left.set()
         self.tell({"type": "state", "state": self.state})
-        if change.state == "wrap_up" and self.contact:
+        if change.state == "wrap_up" and self.contact and self.contact["part"] == "lead":
             self.contact |= {"stage": "wrap_up", "wrap_up_until": change.until_ms}
             self.tell({"type": "contact", "contact": self.contact})
         elif change.state in ("available", "paused", "offline") and self.contact:
@@ -159,7 +119,7 @@ class Desk:
             "id": change.reservation,
             "contact": contact.id,
             "expires": change.expires_ms,
-            "card": contact.card(),
+            "card": contact.card_of(change.entry or ""),
         }
         self.tell({"type": "reservation", "reservation": self.reservation})
         if self.on_phone and change.reservation:
@@ -170,6 +130,12 @@ class Desk:
         if self.ring is None or self.ring.reservation != reservation:
             self.ring = Ring(self.house, self, contact, reservation, accepted=accepted, before=self.ring)
         return self.ring
+
+    def seen(self, expires_ms: int) -> None:
+        """The card was on the screen in time: the reservation rings until ``expires_ms``."""
+        if self.reservation:
+            self.reservation["expires"] = expires_ms
+            self.tell({"type": "reservation", "reservation": self.reservation})
 
     def reservation_over(self, change: Change) -> None:
         if self.ring and self.ring.reservation == change.reservation:
@@ -183,46 +149,95 @@ class Desk:
 
     def accepted(self, change: Change, contact: Contact) -> None:
         self.reservation = None
-        self._serve(contact)
+        self._serve(contact, change.entry or "")
 
     def serving(self, contact: Contact) -> None:
         """The caller of a message or a call-back is being called: the desk shows the contact."""
         if self.contact is None or self.contact["id"] != contact.id:
-            self._serve(contact)
+            self._serve(contact, contact.entry_id)
 
     def messages_changed(self, messages: list[dict[str, Any]]) -> None:
         if messages != self.messages:
             self.messages = messages
             self.tell({"type": "messages", "messages": messages})
 
-    def _serve(self, contact: Contact) -> None:
+    def _serve(self, contact: Contact, entry: str) -> None:
+        """The desk shows this contact; ``entry`` says as what: its volunteer, or a colleague who was asked."""
+        self._talks, self._wrapped = contact.talks + contact.turns, None
+        asked = contact.asked_by(entry)
+        talk = contact.talk if contact.talk and self.agent.id in contact.talk.agents else None
+        alone = {"part": "colleague" if asked else "lead", "held": False, "colleague": None, "lead": None}
         self.contact = {
             "id": contact.id,
-            "stage": "talking" if contact.talking_ms else "connecting",
-            "card": contact.card(),
+            "stage": "talking" if contact.talking_ms and not asked else "connecting",
+            "card": contact.card_of(entry),
             "since": now_ms(),
             "talking_since": contact.talking_ms,
             "wrap_up_until": None,
-            "recording": False,
-            "recording_paused": False,
+            "recording": bool(talk and talk.recorded and not asked),
+            "recording_paused": "secret" in contact.stops,
             "consent": contact.consent,
-            "transfers": self.house.transfers_of(contact),
+            "transfers": [] if asked else self.house.transfers_of(contact),
             "hand_over": contact.handing,
+            "passed_to": None,
+            "extended": False,
+            **(talk.frame(self.agent.id) if talk else alone | {"room": None}),
         }
+        if asked and self.contact["room"]:
+            self.contact["stage"] = "talking"
         self.tell({"type": "contact", "contact": self.contact})
+
+    def wrap_up_again(self, contact: Contact, until_ms: int | None) -> None:
+        """The wrap-up that this process found when it began."""
+        self._serve(contact, contact.entry_id)
+        if self.contact:
+            self.contact |= {"stage": "wrap_up", "wrap_up_until": until_ms}
+            self.tell({"type": "contact", "contact": self.contact})
 
     def talking(self, contact: Contact, recording: bool) -> None:
         if self.contact is None and self.state["name"] == "in_contact":
-            self._serve(contact)
+            self._serve(contact, contact.entry_id)
         if self.contact and self.contact["id"] == contact.id:
-            self.contact |= {
+            if self._ticket_of != contact.id:
+                self._ticket_of = contact.id
+                self.house.background(begin_ticket(self.house, contact.id, self.agent.id, contact.matter))
+            self.contact |= (contact.talk.frame(self.agent.id) if contact.talk else {}) | {
                 "stage": "talking",
                 "talking_since": contact.talking_ms,
                 "recording": recording,
-                "recording_paused": bool(contact.recording and contact.recording.paused),
+                "recording_paused": "secret" in contact.stops,
                 "consent": contact.consent,
             }
             self.tell({"type": "contact", "contact": self.contact})
+
+    def conversation(self, contact: Contact) -> None:
+        """Who hears whom has changed, or a colleague's answer is here."""
+        talk = contact.talk
+        if talk is None:
+            return
+        if self.contact is None and self.state["name"] == "in_contact":
+            self._serve(contact, talk.entry_of(self.agent.id) or contact.entry_id)
+        if self.contact is None or self.contact["id"] != contact.id or self.contact["stage"] == "wrap_up":
+            return
+        before = self.contact["part"]
+        self.contact |= talk.frame(self.agent.id)
+        if self.contact["part"] == "colleague":
+            self.contact["stage"] = "talking" if self.contact["room"] else "connecting"
+        elif before == "colleague":  # the caller is this volunteer's from now on
+            self._talks = contact.talks + contact.turns
+            self.contact |= {
+                "stage": "talking",
+                "card": contact.card(),
+                "talking_since": contact.talking_ms,
+                "recording": talk.recorded and "secret" not in contact.stops,
+                "transfers": self.house.transfers_of(contact),
+            }
+        self.tell({"type": "contact", "contact": self.contact})
+
+    def passed(self, contact: Contact, to: dict[str, Any]) -> None:
+        """This volunteer's caller is somebody else's; what is left is the wrap-up."""
+        if self.contact and self.contact["id"] == contact.id:
+            self.contact["passed_to"] = to
 
     def handing(self, contact: Contact) -> None:
         """The other hotline rings, is in the talk, did not answer, or has left."""
@@ -238,13 +253,15 @@ class Desk:
     def _contact_gone(self) -> None:
         if self.contact:
             if (
-                self.contact["talking_since"] and self.contact["id"] != self._wrapped
+                self.contact["talking_since"]
+                and self.contact["part"] == "lead"
+                and self.contact["id"] != self._wrapped
             ):  # wrap-up ran out: the record is final without an outcome
                 self.house.background(
                     self.house.records.append(
                         self.contact["id"],
                         "wrapped_up",
-                        key=f"wrapped_up:{self.agent.id}",
+                        key=self._wrap_up_key,
                         agent=self.agent.id,
                     )
                 )
@@ -255,17 +272,20 @@ class Desk:
 
     async def command(self, frame: dict[str, Any]) -> dict[str, Any]:
         """Do one command and give the answer frame. Raises nothing: every refusal is an answer in words."""
+        known = KNOWN.get(str(frame.get("type")))
         try:
-            command = Command.model_validate(frame)
+            command = known.frame.model_validate(frame) if known else None
         except ValidationError:
+            command = None
+        if known is None or command is None:
             return _error(str(frame.get("id", ""))[:64], "bad_frame")
         if command.id in self._answers:
             return self._answers[command.id]
         try:
-            await self._do(command)
-            answer: dict[str, Any] = {"type": "done", "re": command.id}
+            told = await known.do(self, command)
+            answer: dict[str, Any] = {"type": "done", "re": command.id, **(told or {})}
         except Refused as refused:
-            answer = _error(command.id, refused.code)
+            answer = _error(command.id, refused.code) | refused.detail
         except RoutingError:
             return _error(command.id, "routing_away")
         self._answers[command.id] = answer
@@ -273,173 +293,22 @@ class Desk:
             self._answers.popitem(last=False)
         return answer
 
-    async def _do(self, command: Command) -> None:
-        known: dict[str, Callable[[Command], Awaitable[None]]] = {
-            "ready": self._ready,
-            "pause": self._pause,
-            "sign_out": self._sign_out,
-            "seen": self._seen,
-            "accept": self._accept,
-            "reject": self._reject,
-            "hang_up": self._hang_up,
-            "hand_over": self._hand_over,
-            "pause_recording": self._pause_recording,
-            "resume_recording": self._resume_recording,
-            "wrap_up": self._wrap_up,
-            "extend": self._extend,
-            "call_message": self._call_message,
-            "finish_message": self._finish_message,
-            "return_message": self._return_message,
-        }
-        action = known.get(command.type)
-        if action is None:
-            raise Refused("bad_frame")
-        await action(command)
-
-    async def _ready(self, _: Command) -> None:
-        await self.house.desks.ready(self)
-
-    async def _pause(self, command: Command) -> None:
-        if command.reason not in self.pause_reasons():
-            raise Refused("bad_reason")
-        await self.house.engine.pause(self.seat, command.reason)
-
-    async def _sign_out(self, _: Command) -> None:
-        await self.house.desks.sign_out(self)
-
     def pause_reasons(self) -> list[str]:
         """What this volunteer may choose; only a backup may stand by."""
         return [reason for reason in PAUSE_REASONS if reason != "standby" or self.agent.backup]
 
-    def _my_reservation(self, command: Command) -> int:
-        if (
-            not self.reservation
-            or self.reservation["id"] != command.reservation
-            or command.reservation is None
-        ):
-            raise Refused("too_late")
-        return command.reservation
-
-    async def _seen(self, command: Command) -> None:
-        reservation = self._my_reservation(command)
-        lease = await self.house.engine.acknowledge(reservation)
-        if lease is None:
-            raise Refused("too_late")
-        if self.reservation:
-            self.reservation["expires"] = lease.expires_ms
-            self.tell({"type": "reservation", "reservation": self.reservation})
-
-    async def _accept(self, command: Command) -> None:
-        if not await self.house.engine.accept(self._my_reservation(command)):
-            raise Refused("too_late")
-
-    async def _reject(self, command: Command) -> None:
-        reservation = self._my_reservation(command)
-        if not await self.house.engine.reject(reservation, command.reason or "declined", seat_to="available"):
-            raise Refused("too_late")
-
-    def _my_contact(self, command: Command) -> dict[str, Any]:
-        if not self.contact or self.contact["id"] != command.contact:
-            raise Refused("not_yours")
-        return self.contact
-
-    async def _hang_up(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        await self.house.hang_up_leg(contact["id"])
-
-    async def _hand_over(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if why := self.house.hand_over(contact["id"], command.to or "", three_way=command.three_way):
-            raise Refused(why)
-
-    async def _pause_recording(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if why := await self.house.pause_recording(contact["id"], paused=True):
-            raise Refused(why)
-
-    async def _resume_recording(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if why := await self.house.pause_recording(contact["id"], paused=False):
-            raise Refused(why)
-
-    async def _wrap_up(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if contact["stage"] != "wrap_up":
-            raise Refused("not_yours")
-        if command.disposition not in DISPOSITIONS or not self.house.knows_matter(command.matter):
-            raise Refused("bad_outcome")
-        stored = self.store_outcome(contact["id"], command.matter, command.disposition, command.note)
-        ready = command.then == "ready"
-        free = self.house.desks.ready(self) if ready else self.house.engine.pause(self.seat, "break")
-        await asyncio.gather(stored, free)  # the next caller does not wait for the disk, the answer does
-
-    def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[Any]:
+    def store_outcome(self, contact: str, matter: str | None, disposition: str, note: str) -> Awaitable[None]:
         """The outcome of the contact just talked to; the desk is done with it. Await for its commit."""
-        stored = self.house.records.append(
-            contact,
-            "wrapped_up",
-            at_ms=now_ms(),
-            key=f"wrapped_up:{self.agent.id}",
-            agent=self.agent.id,
-            matter=matter,
-            disposition=disposition,
-            note=note,
-        )
         self._wrapped = contact
         self._contact_gone()
-        return stored
-
-    # ---- messages
-
-    def _my_message(self, command: Command) -> Contact:
-        """A message on this desk that nobody is being called for just now."""
-        contact = self.house.tasks.get(command.contact or "")
-        if contact is None or contact.agent != self.agent.id or contact.held is None:
-            raise Refused("not_yours")
-        if contact.stage in ("calling", "talking") or not contact.orders.empty():
-            raise Refused("already_calling")
-        return contact
-
-    async def _call_message(self, command: Command) -> None:
-        contact = self._my_message(command)
-        if not self.house.calls_out or self.house.ari is None or contact.demo:
-            raise Refused("no_trunk")
-        if self.house.dialable(contact.caller) is None:
-            raise Refused("no_number")
-        if self.state["name"] not in ("available", "paused"):
-            raise Refused("busy")
-        contact.orders.put_nowait("call")
-
-    async def _finish_message(self, command: Command) -> None:
-        """Closed without another call; after a talk it is the wrap-up of that talk."""
-        if self.contact and self.contact["id"] == command.contact:
-            matter = command.matter or (self.contact["card"]["matter"] or {}).get("id")
-            await self._wrap_up(command.model_copy(update={"matter": matter}))
-            return
-        contact = self._my_message(command)
-        if command.disposition not in DISPOSITIONS:
-            raise Refused("bad_outcome")
-        await self.house.records.append(
-            contact.id,
-            "wrapped_up",
-            at_ms=now_ms(),
-            key=f"wrapped_up:{self.agent.id}",
-            agent=self.agent.id,
-            matter=command.matter or contact.matter,
-            disposition=command.disposition,
-            note=command.note,
+        return self.house.background(
+            file_ticket(self.house, contact, self.agent.id, matter, disposition, note, key=self._wrap_up_key)
         )
-        contact.orders.put_nowait("finish")
 
-    async def _return_message(self, command: Command) -> None:
-        self.house.tasks.give_back(self._my_message(command), command.reason or "other")
-
-    async def _extend(self, command: Command) -> None:
-        contact = self._my_contact(command)
-        if contact["stage"] != "wrap_up" or contact["id"] in self._extended:
-            raise Refused("too_late")
-        self._extended.add(contact["id"])
-        await self.house.engine.extend_wrap_up(self.seat, EXTENSION_MS)
+    @property
+    def _wrap_up_key(self) -> str:
+        """One wrap-up for each talk of this volunteer with the caller, however often it is sent."""
+        return f"wrapped_up:{self.agent.id}" + (f":{self._talks}" if self._talks else "")
 
 
 def _error(re: str, code: str) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -12,20 +13,17 @@ from ivr.errors import AriError
 from ivr.softphones import dial_string, provision, remove
 from routing.errors import RoutingError
 from routing.model import Change, agent_of, live_seat, message_seats
+from switchboard.agents.absence import Absences
 from switchboard.agents.desk import Desk, Reached
+from switchboard.agents.tickets import resume_wrap_up
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
     from switchboard.house import House
+    from switchboard.records.people import AgentRow
     from switchboard.records.phones import Duty
 
 log = structlog.get_logger(__name__)
-
-AWAY_S = 60.0
-"""How long a desk whose socket is gone may come back to the same state before it is signed out."""
-
-RETURNING = frozenset({"desk_gone", "restart"})
-"""Reasons of a pause that the volunteer did not choose: coming back to the desk ends it."""
 
 
 class Desks:
@@ -34,7 +32,8 @@ class Desks:
     def __init__(self, house: House) -> None:
         self._house = house
         self._desks: dict[str, Desk] = {}
-        self._leaving: dict[str, asyncio.Task[None]] = {}
+        self._turns: dict[str, asyncio.Lock] = {}
+        self.absences = Absences(house)
 
     async def begin(self) -> None:
         """Seats left from before this process: nobody is offered to an empty chair; its owner has a minute."""
@@ -44,16 +43,25 @@ class Desks:
             if seat.state in ("available", "reserved"):
                 await self._house.engine.pause(seat.id, "restart")
             agent = agent_of(seat.id)
-            if agent not in self._leaving:
-                self._leaving[agent] = asyncio.create_task(self._leave_later(agent), name=f"leave {agent}")
+            if not self.absences.is_known(agent):
+                self.absences.leave_later(agent)
 
     def at(self, agent: str) -> Desk | None:
         return self._desks.get(agent)
 
+    def present(self) -> list[str]:
+        """Who is signed in here."""
+        return list(self._desks)
+
+    def tell(self, agent: str, frame: dict[str, Any]) -> None:
+        """Something for this volunteer's desk, if it is here."""
+        if desk := self._desks.get(agent):
+            desk.tell(frame)
+
     def is_away(self, agent: str | None) -> bool:
         """Whether the volunteer's page is gone for the moment (a reload) while the desk is kept."""
         desk = self._desks.get(agent or "")
-        return desk is not None and desk.send is None and desk.phone != "trunk"
+        return desk is not None and desk.is_away
 
     def all(self) -> list[Desk]:
         return list(self._desks.values())
@@ -62,21 +70,29 @@ class Desks:
         self, agent_id: str, desk_id: str, phone: Reached, *, endpoint: str | None = None
     ) -> Desk:
         """The desk of this volunteer, new or the same again. A phone is provisioned with a password made anew."""
-        house = self._house
-        agent = await house.records.agent(agent_id)
+        agent = await self._house.records.agent(agent_id)
         if agent is None:
             raise LookupError(agent_id)
-        if task := self._leaving.pop(agent_id, None):
-            task.cancel()
-        desk = self._desks.get(agent_id)
+        async with self._turn(agent_id):
+            return await self._sign_in(agent, desk_id, phone, endpoint)
+
+    def _turn(self, agent: str) -> asyncio.Lock:
+        """A page that comes while the one before it goes: one after the other."""
+        return self._turns.setdefault(agent, asyncio.Lock())
+
+    async def _sign_in(self, agent: AgentRow, desk_id: str, phone: Reached, endpoint: str | None) -> Desk:
+        house = self._house
+        await self.absences.end(agent.id)
+        desk = self._desks.get(agent.id)
+        new = desk is None
         if desk is None:
-            desk = self._desks[agent_id] = Desk(house, agent, desk_id, endpoint or dial_string(agent_id))
+            desk = self._desks[agent.id] = Desk(house, agent, desk_id, endpoint or dial_string(agent.id))
             house.overload.knows(desk)
             await self._occupy(desk)
         another = not desk.password or (desk.id, desk.phone) != (desk_id, phone)
-        if phone == "trunk":
+        if phone == "trunk" or endpoint is not None:
             desk.phone = phone
-        elif endpoint is None and another:
+        elif another:
             desk.phone = phone
             desk.password = secrets.token_urlsafe(18)
             await self.provision(desk)
@@ -84,11 +100,13 @@ class Desks:
             desk.on_phone = False
             await self._keep_duty(desk, None)
         desk.id = desk_id
-        if phone != "trunk" and desk.send is None:
+        was_here, desk.here = desk.here, True
+        if not was_here:
+            desk.moved_s = time.monotonic()
+        if phone != "trunk" and not was_here:
             await self._take_messages(desk)
-        if desk.back_to_ready or desk.state["reason"] in RETURNING:
-            desk.back_to_ready = False
-            await self.ready(desk)
+        if new or not was_here:
+            await self.absences.back(desk)
         house.live.agent_changed(desk)
         return desk
 
@@ -101,6 +119,12 @@ class Desks:
             await house.engine.pause(desk.seat, reason, desk.subscriptions)
         else:
             desk.adopt(seat)
+            if seat.state == "wrap_up":
+                await resume_wrap_up(desk, seat)
+            state = (desk.agent.id, seat.state, seat.reason or None)
+            house.background(
+                house.records.log_agent_state(*state)
+            )  # nobody noted what changed without a desk
 
     async def _take_messages(self, desk: Desk) -> None:
         """Whoever is signed in may be given messages, also in a pause from calls."""
@@ -127,8 +151,7 @@ class Desks:
         agent = await house.records.agent(agent_id)
         if agent is None:
             raise LookupError(agent_id)
-        if task := self._leaving.pop(agent_id, None):
-            task.cancel()
+        await self.absences.end(agent_id)
         desk = self._desks.get(agent_id)
         if desk is None:
             desk = self._desks[agent_id] = Desk(house, agent, "telephone", dial_string(agent_id))
@@ -172,27 +195,16 @@ class Desks:
                 log.warning("desk not subscribed anew", agent=desk.agent.id, error=error.code)
 
     async def socket_gone(self, desk: Desk) -> None:
-        """The page is away: nobody is offered to an empty chair; a reload within a minute comes back to it all."""
-        desk.send = None
-        if desk.on_phone:
-            return
-        desk.back_to_ready = desk.state["name"] in ("available", "reserved")
-        try:
-            await self._house.engine.pause(desk.seat, "desk_gone")
-            for seat, _ in desk.message_seats:
-                await self._house.engine.pause(seat, "desk_gone")
-        except RoutingError as error:
-            log.warning("desk not paused", agent=desk.agent.id, error=error.code)
-        self._leaving[desk.agent.id] = asyncio.create_task(
-            self._leave_later(desk.agent.id), name=f"leave {desk.agent.id}"
-        )
+        """The page is gone; a reload within a minute comes back to it all (``absence``)."""
+        async with self._turn(desk.agent.id):
+            if desk.socket is not None or self.at(desk.agent.id) is not desk:
+                return  # another page was quicker, or it was signed out
+            if desk.on_phone:
+                desk.here, desk.send = False, None
+            else:
+                self.absences.went(desk)
 
-    async def _leave_later(self, agent: str) -> None:
-        await asyncio.sleep(AWAY_S)
-        self._leaving.pop(agent, None)
-        await self._leave(agent)
-
-    async def _leave(self, agent: str) -> None:
+    async def leave(self, agent: str) -> None:
         """Out of the roster with every seat; the messages that were not answered go back by themselves."""
         engine = self._house.engine
         for seat in message_seats(agent, self._house.policy.message_seats):
@@ -203,7 +215,7 @@ class Desks:
     async def sign_out(self, desk: Desk) -> None:
         """Leave the roster. In a contact this is remembered by the engine and done at its end."""
         await self._keep_duty(desk, None)
-        await self._leave(desk.agent.id)
+        await self.leave(desk.agent.id)
 
     def others_for(self, contact: Contact, agent: str) -> bool:
         """Whether somebody else signed in could be given this message."""
@@ -240,6 +252,7 @@ class Desks:
         if change.seat != desk.seat:
             return  # a message seat: the message itself tells the desk
         contact = self._house.live.contact(change.entry.partition("/")[0]) if change.entry else None
+        self.absences.take(change, desk, desk.state["name"])
         match change.kind:
             case "seat.changed":
                 desk.seat_changed(change)
@@ -271,6 +284,17 @@ class Desks:
         if desk:
             desk.talking(contact, recording)
 
+    def conversation(self, contact: Contact) -> None:
+        """Who hears whom has changed: every volunteer in the talk sees it."""
+        for agent in contact.talk.agents if contact.talk else ():
+            if desk := self._desks.get(agent):
+                desk.conversation(contact)
+
+    def passed(self, contact: Contact, by: str, to: str) -> None:
+        """The first volunteer's desk says who has the caller now."""
+        if desk := self._desks.get(by):
+            desk.passed(contact, self._house.name_of(to))
+
     def handing(self, contact: Contact) -> None:
         """What becomes of the other hotline that the volunteer asked for."""
         desk = self._desks.get(contact.agent or "")
@@ -278,7 +302,6 @@ class Desks:
             desk.handing(contact)
 
     async def close(self) -> None:
-        for task in self._leaving.values():
-            task.cancel()
+        await self.absences.close()
         rings = [desk.ring.close() for desk in self.all() if desk.ring]
-        await asyncio.gather(*rings, *self._leaving.values(), return_exceptions=True)
+        await asyncio.gather(*rings, return_exceptions=True)

@@ -124,6 +124,8 @@ class Ring:
     async def _after_talk(self, line: PhoneLine) -> None:
         """The caller has hung up first and the volunteer is still there: one key says how it went."""
         desk, contact = self._desk, self._contact
+        if desk.contact and desk.contact["id"] == contact.id and desk.contact["part"] == "colleague":
+            return
         if not contact.talked or not desk.contact or desk.contact["id"] != contact.id:
             await tell(line, "agent_caller_left")
             return

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from switchboard.agents.desk import DISPOSITIONS, Desk, Reached
+from switchboard.agents.commands.table import welcome
+from switchboard.agents.commands.talking import DISPOSITIONS
+from switchboard.agents.desk import Desk, Reached
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -17,9 +21,14 @@ if TYPE_CHECKING:
 
 PROTOCOL = 1
 HELLO_S = 10.0
+BEAT_S = 1.0
+SILENT_S = 3.5
+"""A page that answers beats and has not for so long is asleep, frozen or gone, whatever its connection says."""
+PING_S = 3.0
+CLOSE_S = 2.0
 MOST_FRAME = 16 * 1024
 MOST_WAITING = 500
-BAD_FRAME, SECOND_TAB, TOO_SLOW = 4400, 4409, 4429
+BAD_FRAME, SILENT, SECOND_TAB, TOO_SLOW = 4400, 4408, 4409, 4429
 
 REFUSALS = {
     "second_tab": ("您的工作台已在另一个窗口打开", "Your desk is open in another window"),
@@ -36,6 +45,7 @@ class Hello(BaseModel):
     phone: Reached = "browser"
     takeover: bool = False
     in_call: bool = False
+    answers_beats: bool = False
 
 
 class DeskSocket:
@@ -46,33 +56,67 @@ class DeskSocket:
         self._socket = socket
         self._agent = agent_id
         self._out: asyncio.Queue[dict[str, Any]] = asyncio.Queue(MOST_WAITING)
+        self._heard = 0.0
+        self._doing = False
 
     async def run(self) -> None:
         hello = await self._hello()
         if hello is None:
             await self._socket.close(code=BAD_FRAME, message=b"hello expected")
             return
-        holder = self._house.desks.at(self._agent)
-        if holder and holder.socket and not self._may_take(holder, hello):
+        desk = self._house.desks.at(self._agent)
+        if desk and desk.socket and not self._may_take(desk, hello):
             await self._refuse("second_tab")
             return
-        if holder and holder.socket:
-            await holder.socket.move_away()
-        desk = await self._house.desks.sign_in(self._agent, hello.desk, hello.phone)
-        desk.socket = self
-        desk.send = self.push
-        writer = asyncio.create_task(self._write(), name="desk writer")
-        self.push(_welcome(self._house, desk))
-        if desk.contact and desk.phone == "browser" and not hello.in_call:
-            self._house.ring_again(desk.contact["id"])
         try:
-            await self._read(desk)
+            if desk:
+                self._claim(desk)
+            desk = await self._house.desks.sign_in(self._agent, hello.desk, hello.phone)
+            self._claim(desk)
+            await self._serve(desk, hello)
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
-            if desk.socket is self:
+            if desk and desk.socket is self:
                 desk.socket = None
                 await asyncio.shield(self._house.desks.socket_gone(desk))
+            if not self._socket.closed:
+                await self._socket.close(code=SILENT, message=b"no answer")
+
+    def _claim(self, desk: Desk) -> None:
+        """The desk is this page's from here on. The page before it is told, and is not waited for: it may be dead."""
+        older, desk.socket = desk.socket, self
+        if older and older is not self:
+            self._house.background(older.move_away())
+
+    async def _serve(self, desk: Desk, hello: Hello) -> None:
+        """Until either side ends, or the page has fallen silent."""
+        also = await welcome(desk)
+        desk.send = self.push
+        self.push(_welcome(self._house, desk) | also)
+        if desk.contact and desk.phone == "browser" and not hello.in_call:
+            self._house.ring_again(desk.contact["id"], desk.agent.id)
+        self._heard = time.monotonic()
+        reader = asyncio.create_task(self._read(desk), name="desk reader")
+        others = [asyncio.create_task(self._write(), name="desk writer")]
+        if hello.answers_beats:
+            others.append(asyncio.create_task(self._until_silent(), name="desk listener"))
+        try:
+            await asyncio.wait({reader, *others}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (reader, *others):
+                task.cancel()
+            ended, *_ = await asyncio.gather(reader, *others, return_exceptions=True)
+        if isinstance(ended, Exception):
+            raise ended
+
+    async def _until_silent(self) -> None:
+        """Looks twice, so that a moment in which this process itself was too busy to read does not count."""
+        late = False
+        while True:
+            left_s = self._heard + SILENT_S - time.monotonic()
+            if left_s <= 0 and late and not self._doing:
+                return
+            late = left_s <= 0
+            await asyncio.sleep(max(left_s, BEAT_S / 4))
 
     def push(self, frame: dict[str, Any]) -> None:
         """Queue a frame; a page too slow to read is cut off and comes back to a fresh welcome."""
@@ -99,7 +143,9 @@ class DeskSocket:
 
     async def _refuse(self, code: str) -> None:
         zh, en = REFUSALS[code]
-        if not self._socket.closed:
+        if self._socket.closed:
+            return
+        with suppress(ConnectionError):
             await self._socket.send_json({"type": "refused", "code": code, "zh": zh, "en": en})
             await self._socket.close(code=SECOND_TAB, message=code.encode())
 
@@ -115,21 +161,33 @@ class DeskSocket:
             if not isinstance(frame, dict):
                 await self._socket.close(code=BAD_FRAME, message=b"not a JSON object")
                 return
+            self._heard = time.monotonic()
+            if frame.get("type") == "here":
+                continue
+            self._doing = True
             self.push(await desk.command(frame))
+            self._doing = False
+            self._heard = time.monotonic()
 
     async def _write(self) -> None:
+        """Frames as they come, and a beat each second, however many frames there are."""
+        beat_at = time.monotonic() + BEAT_S
         while not self._socket.closed:
             try:
-                async with asyncio.timeout(1):
+                async with asyncio.timeout(beat_at - time.monotonic()):
                     frame = await self._out.get()
             except TimeoutError:
                 frame = {"type": "beat", "now": now_ms()}
-            await self._socket.send_json(frame)
+                beat_at = time.monotonic() + BEAT_S
+            try:
+                await self._socket.send_json(frame)
+            except ConnectionError:
+                return  # the reader sees the end too
 
 
 async def desk_socket(house: House, request: web.Request, agent_id: str) -> web.WebSocketResponse:
     """Upgrade and run. The caller has checked origin, session and role."""
-    socket = web.WebSocketResponse(heartbeat=10, max_msg_size=MOST_FRAME)
+    socket = web.WebSocketResponse(heartbeat=PING_S, timeout=CLOSE_S, max_msg_size=MOST_FRAME)
     await socket.prepare(request)
     await DeskSocket(house, socket, agent_id).run()
     return socket

@@ -15,7 +15,7 @@ import structlog
 
 from ivr.agent_leg import standing_legs
 from ivr.ari.channel import Channel
-from ivr.call import Call, Line
+from ivr.call import Call
 from ivr.errors import AriError, CallerLeft, LegFailed, NotReached, NumberRefused
 from ivr.hotline import Hotline
 from ivr.outbound import outbound_call, person_answers
@@ -24,8 +24,10 @@ from routing.errors import RoutingConflict
 from routing.model import Entry, KnownEntry, live_seat
 from switchboard.contacts.after import ask_survey
 from switchboard.contacts.contact import Contact, open_task
-from switchboard.contacts.phone import ring_volunteer, talk
+from switchboard.contacts.found import Found, find_conversation, recall
+from switchboard.contacts.legs import Party, ring_desk
 from switchboard.contacts.promises import decent_ms, next_try_ms
+from switchboard.contacts.talk import talk
 from switchboard.dispatch import Inbox
 from switchboard.times import now_ms
 
@@ -253,27 +255,33 @@ async def _talk_to(call: Call, contact: Contact, hotline: Hotline, prompt: str, 
             raise NotReached("not_confirmed", 0)
         await say(call, ["recording_notice", "answer_connecting"])
         async with AsyncExitStack() as legs:
+            lead = Party(contact.agent or "", contact.reservation or 0, contact.entry_id)
             try:
-                leg = await ring_volunteer(contact, legs)
+                await ring_desk(contact, lead, legs)
             except (
                 LegFailed
             ):  # a phone that cannot be rung must not let this citizen be called again and again
                 await house.engine.pause(live_seat(contact.agent or ""), "no_answer")
                 await say(call, ["answer_volunteer_gone"])
                 return "given_up"
-            ended_by = await _talk(call, contact, hotline, leg, legs)
-        contact.end("completed", ended_by)
+            await _talk(call, contact, hotline, lead, legs)
+        contact.end("completed", "agent")
         await _free_seat(contact)
         await ask_survey(call, contact, hotline)
     return "reached"
 
 
 async def _talk(
-    call: Call, contact: Contact, hotline: Hotline, leg: Line, legs: AsyncExitStack, *, resumed: bool = False
-) -> str:
-    if not resumed:
+    call: Call,
+    contact: Contact,
+    hotline: Hotline,
+    lead: Party,
+    legs: AsyncExitStack,
+    found: Found | None = None,
+) -> None:
+    if found is None:
         contact.called("reached")
-    return await talk(call, contact, hotline, leg, legs, resumed=resumed)
+    await talk(call, contact, hotline, lead, legs, found=found)
 
 
 async def _free_seat(contact: Contact) -> None:
@@ -337,21 +345,22 @@ async def _go_on(contact: Contact) -> None:
     house = contact.house
     ari = house.require_ari()
     hotline = house.hotlines.get(contact.hotline) or house.default_hotline
-    legs = await standing_legs(ari, f"ag-{contact.id}-")
     lines = await standing_legs(ari, f"out-{contact.id}-")
-    contact.reservation = contact.reservation or (int(legs[-1].id.rsplit("-", 2)[1]) if legs else None)
-    if not legs or not lines or contact.reservation is None:
-        await asyncio.gather(*(leg.hangup() for leg in [*legs, *lines]), return_exceptions=True)
-        await _free_seat(contact)
-        return
-    contact.leg, contact.stage = legs[-1].id, "talking"
+    contact.stage = "talking"
     async with AsyncExitStack() as held:
         held.push_async_callback(_free_seat, contact)
+        recalled = await recall(contact)
+        recalled.reservation = recalled.reservation or contact.reservation
+        contact.channel = lines[-1].id if lines else ""
+        found = await find_conversation(contact, recalled, held)
+        if found is None or not lines:
+            contact.reservation = contact.reservation or recalled.reservation
+            await asyncio.gather(*(line.hangup() for line in lines), return_exceptions=True)
+            return
         call = await held.enter_async_context(Call(ari, lines[-1], house.prompts, contact.language))
-        leg = await held.enter_async_context(Line(ari, legs[-1]))
         with suppress(CallerLeft, AriError):
             async with call.while_connected():
-                ended_by = await _talk(call, contact, hotline, leg, held, resumed=True)
-                contact.end("completed", ended_by)
+                await _talk(call, contact, hotline, found.lead, held, found)
+                contact.end("completed", "agent")
                 await _free_seat(contact)
                 await ask_survey(call, contact, hotline)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ivr.ari.bridge import Bridge
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari, Reconciled
 from ivr.ari.events import StasisStart
@@ -118,7 +119,7 @@ class Arrivals:
         await self._house.tasks.resume(found)
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
-            ours = entry.id in {contact.id for contact in self._contacts.values()}
+            ours = entry.id.partition("/")[0] in {contact.id for contact in self._contacts.values()}
             if entry.owner == self._house.engine.owner and not ours and not self._house.tasks.holds(entry.id):
                 await self._forget(entry)
 
@@ -139,6 +140,9 @@ class Arrivals:
         for channel_id in found.channels:
             if channel_id.startswith(("ag-", "snoop-", "tr-", "out-")) and not self._belongs(channel_id):
                 await Channel(self._ari, channel_id).hangup()
+        for bridge_id in found.bridges:
+            if bridge_id.startswith(("br-", "co-")) and not self._belongs(bridge_id):
+                await Bridge(self._ari, bridge_id).destroy()
 
     def _belongs(self, channel_id: str) -> bool:
         under_way = ("transfer", "calling")

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ivr.dialling import place_of
 from ivr.errors import AriError, CallerLeft, FaxCalled
 from ivr.intake import Intake
 from ivr.prompts.errors import PromptError
@@ -23,6 +22,9 @@ from ivr.prompts.errors import PromptError
 if TYPE_CHECKING:
     from ivr.ari.bridge import Bridge
     from ivr.recording import Running
+    from switchboard.contacts.colleagues import Colleague, Wanted
+    from switchboard.contacts.conversation import Conversation
+    from switchboard.contacts.legs import Party
     from switchboard.contacts.transfers import HandOver
     from switchboard.dispatch import Inbox
     from switchboard.house import House
@@ -101,12 +103,30 @@ class Contact:
     keeping: asyncio.Task[Contact] | None = None
     """The message that is being kept just now."""
     orders: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
-    ring_again: asyncio.Event = field(default_factory=asyncio.Event)
     recording: Running | None = None
     bridge: Bridge | None = None
     pauses: tuple[tuple[int, int | None], ...] = ()
     hand_overs: asyncio.Queue[HandOver] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
     handing: dict[str, Any] | None = None
+    call_off: asyncio.Event = field(default_factory=asyncio.Event)
+    """The volunteer does not want the other hotline any more that still rings."""
+    talks: int = 0
+    """How many talks with a volunteer there were before this one."""
+    rung: list[Party] = field(default_factory=list)
+    """Whose phone rings before the talk."""
+    talk: Conversation | None = None
+    held_entry: str | None = None
+    """What the routing engine holds the volunteer's seat for, where it is not the contact's own entry."""
+    preferred_role: str | None = None
+    asked_ms: int | None = None
+    """Since when the wish for that volunteer counts."""
+    handed: dict[str, Any] | None = None
+    """Who passed this contact on, how, and what that one wrote."""
+    turns: int = 0
+    intro: tuple[str, ...] = ()
+    """What a caller who was passed on is told first."""
+    stops: set[str] = field(default_factory=set)
+    """Why silence is recorded: ``secret`` (the volunteer's choice), ``hold``."""
     rules: Rules = field(init=False)
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -153,13 +173,15 @@ class Contact:
             code=record.code,
             attempts=record.attempts,
             message_ms=next((one.ms for one in record.recordings if one.id == record.id), None),
+            talks=sum(one.kind == "talk" for one in record.recordings),
         )
 
     async def look_up(self) -> None:
         """Where the number is at home and how often it called before, for the card. The call never waits for it."""
         if self.caller is None:
             return
-        zh, en = await asyncio.to_thread(lambda: (place_of(self.caller, "zh"), place_of(self.caller, "en")))
+        of = self.house.places.of
+        zh, en = await asyncio.to_thread(lambda: (of(self.caller, "zh"), of(self.caller, "en")))
         self.region = {"zh": zh, "en": en or zh} if zh else None
         try:
             self.earlier = await self.house.records.earlier_contacts(self.caller, before_ms=self.arrived_ms)
@@ -232,22 +254,41 @@ class Contact:
         )
         self.show()
 
+    @property
+    def recording_id(self) -> str:
+        """Of the talk that goes on now; each has its own."""
+        return f"rec-{self.id}-{self.talks + 1}" if self.talks else f"rec-{self.id}"
+
     async def pause_recording(self) -> bool:
-        """The volunteer leaves a secret out. False when it was paused already."""
-        since = await self.recording.pause() if self.recording else None
-        if since is None:
+        """The volunteer leaves a secret out. False when that is so already."""
+        if self.recording is None or "secret" in self.stops:
             return False
-        self.note("recording_paused", id=f"rec-{self.id}", from_ms=since)
+        await self.stop_recording("secret")
         await self._tell_both("recording_paused")
         return True
 
     async def resume_recording(self) -> bool:
-        gap = await self.recording.resume() if self.recording else None
-        if gap is None:
+        if self.recording is None or "secret" not in self.stops:
             return False
-        self.note("recording_resumed", id=f"rec-{self.id}", from_ms=gap[0], to_ms=gap[1])
+        await self.go_on_recording("secret")
         await self._tell_both("recording_resumed")
         return True
+
+    async def stop_recording(self, why: str) -> None:
+        """Silence is written from now on, until no reason for it is left."""
+        if self.recording is None or why in self.stops:
+            return
+        self.stops.add(why)
+        since = await self.recording.pause()
+        if since is not None:
+            self.note("recording_paused", id=self.recording_id, from_ms=since, why=why)
+
+    async def go_on_recording(self, why: str) -> None:
+        """Recorded again, unless another reason is left."""
+        self.stops.discard(why)
+        gap = await self.recording.resume() if self.recording and not self.stops else None
+        if gap is not None:
+            self.note("recording_resumed", id=self.recording_id, from_ms=gap[0], to_ms=gap[1])
 
     async def _tell_both(self, prompt: str) -> None:
         """Said into the talk. Who cannot be told (music runs, the talk has just ended) misses a sentence only."""
@@ -301,6 +342,70 @@ class Contact:
             priority_reason="code",
             how="code",
         )
+        self.show()
+
+    def left_alone(self) -> None:
+        """The volunteer has left before somebody else answered, who did not: to the head of the queue."""
+        self.priority = self.house.policy.highest_priority
+        self.once_more()
+
+    def once_more(self) -> None:
+        """Another volunteer is to be found, at the place this contact had."""
+        self.talks += 1
+        self.requeued = True
+        self.agent = self.reservation = self.leg = self.talking_ms = self.handing = self.held_entry = None
+        self.agent_done, self.pauses, self.stops = False, (), set()
+        self.hand_overs = asyncio.Queue(maxsize=1)
+        self.enter("waiting")
+
+    # ---- passed on
+
+    @property
+    def entry_id(self) -> str:
+        """What the routing engine holds the volunteer's seat for."""
+        return self.held_entry or (f"{self.id}/call" if self.medium == "message" else self.id)
+
+    def pass_on(self, by: str, wanted: Wanted, note: str) -> None:
+        """The volunteer lets the caller go to a colleague or a matter, with what was written so far."""
+        self.note(
+            "passed", how="blind", by=by, agent=wanted.agent, matter=wanted.matter, note=note.strip() or None
+        )
+        self.handed_on(by, wanted.agent, wanted.matter, note)
+        self.asked_ms = now_ms()
+        role = self.preferred_role or self.house.policy.matter(self.served_matter()).role
+        known = f"next_{role}" in self.house.prompts.keys
+        self.intro = (f"next_{role}" if known else "next_volunteer",)
+
+    def handed_on(self, by: str, agent: str | None, matter: str | None, note: str) -> None:
+        """Who is to have it next: this colleague first, whoever serves the matter after a while."""
+        desk = self.house.desks.at(agent or "")
+        self.preferred, self.preferred_role = agent, desk.agent.role if desk else None
+        self.matter = matter or self.matter
+        self.now_with(by, note, "blind")
+
+    def passed_to(self, colleague: Colleague, by: str, how: str) -> None:
+        """The colleague who was consulted, or taken in, has the caller now."""
+        self.note(
+            "passed",
+            how=how,
+            by=by,
+            agent=colleague.agent,
+            reservation=colleague.reservation,
+            entry=colleague.entry,
+            note=colleague.note.strip() or None,
+        )
+        self.agent, self.reservation, self.held_entry = (
+            colleague.agent,
+            colleague.reservation,
+            colleague.entry,
+        )
+        self.leg = colleague.line.channel.id if colleague.line else None
+        self.agent_done = False
+        self.turns += 1
+        self.now_with(by, colleague.note, how)
+
+    def now_with(self, by: str, note: str, how: str) -> None:
+        self.handed = {"by": self.house.name_of(by), "note": note.strip(), "how": how}
         self.show()
 
     def assigned(self, reservation: int, agent: str) -> None:
@@ -385,7 +490,18 @@ class Contact:
             "priority_reason": self.priority_reason,
             "earlier": self.earlier,
             "demo": self.demo,
+            "passed": self.handed,
         }
+
+    def asked_by(self, entry: str) -> Colleague | None:
+        """The colleague who was asked by this entry of the routing engine; None: it is the volunteer's own."""
+        asked = self.talk.colleague if self.talk else None
+        return asked if asked and asked.entry == entry else None
+
+    def card_of(self, entry: str) -> dict[str, Any]:
+        """What whoever is offered this entry sees."""
+        asked = self.asked_by(entry)
+        return asked.card(self) if asked else self.card()
 
     def board_row(self) -> dict[str, Any]:
         return {

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from ivr.agent_leg import standing_legs
+from ivr.agent_leg import Withdrawn, standing_legs, unless
 from ivr.ari.bridge import Bridge
 from ivr.ari.channel import Channel
 from ivr.call import Call, Line
@@ -63,11 +63,19 @@ async def transfer_caller(call: Call, contact: Contact, hotline: Hotline, wanted
 
 async def resume_transfer(call: Call, contact: Contact) -> bool:
     """After a restart: whether the caller was still talking to the other hotline, and has now ended."""
-    legs = await standing_legs(contact.house.require_ari(), f"tr-{contact.id}-")
+    legs = await _legs_of(contact)
     if not legs:
         return False
     await found_again(call, Line(contact.house.require_ari(), legs[-1]))
     return True
+
+
+async def _legs_of(contact: Contact) -> list[Channel]:
+    """After a restart: who is in the talk. Nobody waits any more for one that only rings: it is hung up."""
+    ari, prefix = contact.house.require_ari(), f"tr-{contact.id}-"
+    for leg in await standing_legs(ari, prefix, ringing=True):
+        await leg.hangup()
+    return await standing_legs(ari, prefix)
 
 
 def _leg_id(contact: Contact) -> str:
@@ -96,6 +104,12 @@ class Guests:
         """Whether somebody is in the talk, or is being rung, beside caller and volunteer."""
         return not self._settled.is_set() or (self._party is not None and self._party.here)
 
+    @property
+    def names(self) -> list[str]:
+        """Who is in the talk, as the record names them."""
+        here = self._party is not None and self._party.here
+        return [f"hotline:{self._party.transfer.id}"] if here and self._party else []
+
     async def receive(self) -> None:
         """Serve the volunteer's wishes one after the other, until cancelled."""
         while True:
@@ -115,21 +129,17 @@ class Guests:
 
     async def _invite(self, wish: HandOver) -> None:
         contact, transfer = self._contact, wish.transfer
-        party = ThirdParty(self._bridge, transfer)
+        party, self._party = ThirdParty(self._bridge, transfer), None
+        contact.call_off.clear()
         self._show(transfer, "ringing")
         try:
-            await party.join(
-                contact.house.require_ari(),
-                _endpoint(contact, self._hotline, transfer),
-                leg_id=_leg_id(contact),
-                shown=shown_number(transfer, self._hotline.number, contact.caller),
-            )
-        except (LegFailed, NumberRefused) as failed:
+            await unless(contact.call_off, self._ring(party, transfer))
+        except (LegFailed, NumberRefused, Withdrawn) as failed:
             cause = failed.cause if isinstance(failed, LegFailed) else None
             contact.transferred(
                 transfer.id, "agent", answered=False, three_way=wish.three_way, hangup_cause=cause
             )
-            self._show(transfer, "failed")
+            self._show(transfer, "cancelled" if isinstance(failed, Withdrawn) else "failed")
             await party.close()
             return
         except BaseException:
@@ -139,21 +149,46 @@ class Guests:
         self._settled.set()
         contact.transferred(transfer.id, "agent", answered=True, three_way=wish.three_way)
         self._show(transfer, "joined")
+        self._tell()
         if not wish.three_way:
             await contact.house.hang_up_leg(contact.id)
         await party.gone()
         await party.close()
         self._show(transfer, "left")
+        self._tell()
 
-    async def stay(self) -> None:
-        """The volunteer has left: the caller stays with the third party, also with one that still rings."""
-        await self._settled.wait()
-        if self._party is not None:
-            await self._party.gone()
+    async def _ring(self, party: ThirdParty, transfer: Transfer) -> None:
+        contact = self._contact
+        await party.join(
+            contact.house.require_ari(),
+            _endpoint(contact, self._hotline, transfer),
+            leg_id=_leg_id(contact),
+            shown=shown_number(transfer, self._hotline.number, contact.caller),
+        )
+
+    async def stay(self) -> bool:
+        """The volunteer has left: the caller stays with the third party, also with one that still rings (music
+        meanwhile). False: it did not answer, and the caller is alone."""
+        if not self._settled.is_set():
+            await self._bridge.start_moh("default")
+            try:
+                await self._settled.wait()
+            finally:
+                await self._bridge.stop_moh()
+        if self._party is None:
+            return False
+        self._contact.note("together", groups=[["caller", *self.names]])
+        await self._party.gone()
+        return True
 
     async def close(self) -> None:
         if self._party is not None:
             await self._party.close()
+
+    def _tell(self) -> None:
+        """Who hears whom has changed."""
+        if self._contact.talk:
+            self._contact.talk.tell()
 
     def _show(self, transfer: Transfer, state: str) -> None:
         self._contact.handing = {
@@ -174,7 +209,7 @@ async def guests(
     async with AsyncExitStack() as held:
         held.push_async_callback(invited.close)
         if resumed:
-            await invited.adopt(await standing_legs(contact.house.require_ari(), f"tr-{contact.id}-"))
+            await invited.adopt(await _legs_of(contact))
         task = asyncio.create_task(invited.receive(), name=f"guests {contact.id}")
         held.push_async_callback(_end, task)
         yield invited

@@ -11,21 +11,29 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gzip
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 PAGES = Path(__file__).resolve().parent
 STATIC = PAGES.parent / "web" / "static"
 STAMP = ".stamp"
 SOURCES = (".ts", ".vue", ".html", ".css", ".svg", ".json", ".js")
+SCRIPT = re.compile(r"([A-Za-z0-9_.-]+\.js)\b")
 NOT_SOURCES = {"node_modules", "dist", "coverage", "__pycache__"}
+
+MOST_DESK = 150 * 1024
+"""Bytes, gzip: everything that the desk page's document names, its own scripts and those it shares with other pages.
+What the page fetches by itself after its first paint (the telephone, the set-up, the forms) is told beside it."""
 
 Progress = Callable[[str], None]
 
@@ -147,11 +155,73 @@ def build(*, force: bool = False, progress: Progress = _say) -> Path:
         (fresh / STAMP).write_text(wanted, "utf-8")
         shutil.rmtree(STATIC, ignore_errors=True)
         fresh.rename(STATIC)
+    progress(f"pages: {weigh()}")
     return STATIC
 
 
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """Scripts of one page in bytes of gzip: ``first`` before the first paint, of which ``shared`` are other pages'
+    too; ``later`` all that it may fetch afterwards."""
+
+    first: int
+    shared: int
+    later: int
+
+    def __str__(self) -> str:
+        first, shared, later = (round(size / 1024) for size in (self.first, self.shared, self.later))
+        return (
+            f"desk page {first} KB of scripts (gzip) before its first paint, {shared} KB of them shared with other "
+            f"pages; at most {MOST_DESK // 1024} KB are allowed; {later} KB more come afterwards"
+        )
+
+
+def weigh(static: Path = STATIC, page: str = "desk") -> Weight:
+    """What the built page makes a browser load. Raises :class:`BuildError` when it has no scripts."""
+    named = _named(static, page)
+    if not named:
+        raise BuildError(f"{page} names no script: build the pages first")
+    others = {
+        name
+        for other in static.glob("*/index.html")
+        if other.parent.name != page
+        for name in _named(static, other.parent.name)
+    }
+    reached, open_ends = set(named), list(named)
+    while open_ends:
+        text = (static / "assets" / open_ends.pop()).read_text("utf-8")
+        found = {
+            name
+            for name in SCRIPT.findall(text)
+            if name not in reached and (static / "assets" / name).exists()
+        }
+        reached |= found
+        open_ends += found
+    sizes = {name: len(gzip.compress((static / "assets" / name).read_bytes(), 9)) for name in reached}
+    return Weight(
+        sum(sizes[name] for name in named),
+        sum(sizes[name] for name in named & others),
+        sum(sizes[name] for name in reached - named),
+    )
+
+
+def _named(static: Path, page: str) -> set[str]:
+    return set(SCRIPT.findall((static / page / "index.html").read_text("utf-8")))
+
+
+def check_weight(progress: Progress = _say) -> None:
+    """Raises :class:`BuildError` when the desk page has grown too heavy."""
+    weight = weigh()
+    progress(f"pages: {weight}")
+    if weight.first > MOST_DESK:
+        raise BuildError(f"too heavy: {weight}. Load what is not painted first with later() (desk/later.ts)")
+
+
 def check(*, progress: Progress = _say) -> None:
-    """eslint, vue-tsc and the pages' own tests. Raises :class:`BuildError` with the end of what they said."""
+    """eslint, vue-tsc, the pages' own tests, and what the desk page weighs.
+
+    Raises :class:`BuildError` with the end of what they said.
+    """
     with _alone():
         _, npm, folder = node_and_npm()
         env = os.environ | {"PATH": folder + os.pathsep + os.environ.get("PATH", ""), "NO_COLOR": "1"}
@@ -162,13 +232,17 @@ def check(*, progress: Progress = _say) -> None:
             "test",
         ):  # one by one: the wheel has no npm on the PATH for a script of scripts
             _run(f"npm run {script}", [*npm, "run", script], env, progress)
+    build(progress=lambda _: None)
+    check_weight(progress)
 
 
 def main() -> int:
     """The command line; 0 when the pages are there (or, with ``--check``, in order)."""
     parser = argparse.ArgumentParser(prog="python -m switchboard.pages.build", description=__doc__)
     parser.add_argument("--force", action="store_true", help="build even when nothing changed")
-    parser.add_argument("--check", action="store_true", help="do not build: eslint, vue-tsc and tests")
+    parser.add_argument(
+        "--check", action="store_true", help="eslint, vue-tsc, tests, and the weight of the desk page"
+    )
     options = parser.parse_args()
     if options.check:
         try:

@@ -61,8 +61,7 @@ class Audit:
             raise ValueError("audit rows hold identifiers only")
         if object_ is not None and not is_slug(object_, 128):
             raise ValueError("audit rows hold identifiers only")
-        if not self._database.is_sqlite:  # on SQLite a writing transaction is alone already
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        await self.lock(connection)
         last = (await connection.execute(_last())).first()
         entry = AuditEntry(
             id=last.id + 1 if last else 1,
@@ -75,6 +74,11 @@ class Audit:
         )
         await connection.execute(insert(AuditRow).values(**_values(entry), hash=entry.hash()))
         return entry
+
+    async def lock(self, connection: AsyncConnection) -> None:
+        """Nobody else adds a row until this transaction has ended; on SQLite a writing one is alone already."""
+        if not self._database.is_sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
     async def verify(self) -> int:
         """The number of rows, all of them bound; raises AuditBroken with the id of the first that is not."""

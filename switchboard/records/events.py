@@ -34,8 +34,14 @@ EndedBy = Literal["caller", "agent", "system"]
 ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed", "returned"]
 CallEnd = Literal["reached", "busy", "no_answer", "not_confirmed", "failed", "given_up", "lost"]
 """How a call that we placed ended; ``not_confirmed``: nobody pressed the key, perhaps a machine."""
+ColleagueHow = Literal[
+    "asked", "accepted", "declined", "no_answer", "nobody", "withdrawn", "joined", "left", "caller_left"
+]
+PassedHow = Literal["blind", "attended", "stayed"]
 RecordingKind = Literal["talk", "remark", "message"]
 FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
+AppealOutcome = Literal["upheld", "dismissed"]
+"""``upheld``: the rating is left out of the volunteer's figures and of what the routing engine knows of them."""
 
 MOST_EVENTS = 2_000
 """One contact cannot have more; a loop somewhere must not fill the disk."""
@@ -135,6 +141,13 @@ def _valued(value: object) -> bool:
     return all(pairs) and all(is_slug(name, 100) and _signed(at) for name, at in value)
 
 
+def _groups(value: object) -> bool:
+    """[["caller", "v001"], ["v002"]]: who hears whom at this moment."""
+    if not isinstance(value, list | tuple) or len(value) > 8:
+        return False
+    return all(isinstance(one, list | tuple) and len(one) <= 8 and all(map(is_slug, one)) for one in value)
+
+
 _ms = _whole(0, 2**53)
 _signed = _whole(-(2**53), 2**53)
 _reservation = _whole(1, 2**53)
@@ -183,7 +196,7 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "hangup_cause": _maybe(_whole(0, 255)),
     },
     # The volunteer leaves a secret out of the recording; both on the recording's own time.
-    "recording_paused": {"id": _Field(is_slug), "from_ms": _Field(_ms)},
+    "recording_paused": {"id": _Field(is_slug), "from_ms": _Field(_ms), "why": _maybe(is_slug)},
     "recording_resumed": {"id": _Field(is_slug), "from_ms": _Field(_ms), "to_ms": _Field(_ms)},
     # Somebody has to look into this contact; somebody has.
     "follow_up": {"why": _Field(is_slug)},
@@ -191,6 +204,13 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "by": _Field(is_slug),
         "outcome": _Field(_one_of(FollowUpOutcome)),
         "note": _maybe(_text(4_000)),
+    },
+    # The volunteer objects to the rating; a supervisor has decided.
+    "appealed": {"agent": _Field(is_slug), "text": _Field(_text(2_000))},
+    "appeal_decided": {
+        "by": _Field(is_slug),
+        "outcome": _Field(_one_of(AppealOutcome)),
+        "reason": _Field(_text(2_000)),
     },
     "queued": {"entry": _Field(is_slug)},
     "reserved": {
@@ -236,6 +256,31 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "hangup_cause": _maybe(_whole(0, 255)),
     },
     "connected": {"reservation": _maybe(_reservation), "agent": _Field(is_slug)},
+    # Who hears whom from now on, whole at each change: the caller is ``caller``, a volunteer the agent's id, another
+    # hotline ``hotline:`` and its id. A caller alone is on hold.
+    "together": {"groups": _Field(_groups)},
+    # A colleague whom the volunteer (``by``) asks for a consultation or into the talk, and what became of it.
+    "colleague": {
+        "entry": _Field(is_slug),
+        "how": _Field(_one_of(ColleagueHow)),
+        "by": _Field(is_slug),
+        "agent": _maybe(is_slug),
+        "matter": _maybe(is_slug),
+        "reservation": _maybe(_reservation),
+        "three_way": _Field(_flag, required=False, default=False),
+        "note": _maybe(_text(4_000)),
+    },
+    # The contact is another volunteer's from now on: handed over at once (blind: ``agent`` is who is asked first, if
+    # anybody), after a consultation, or because the first one left.
+    "passed": {
+        "how": _Field(_one_of(PassedHow)),
+        "by": _Field(is_slug),
+        "agent": _maybe(is_slug),
+        "matter": _maybe(is_slug),
+        "reservation": _maybe(_reservation),
+        "entry": _maybe(is_slug),
+        "note": _maybe(_text(4_000)),
+    },
     "recording": {
         "id": _Field(is_slug),
         "file": _Field(_text(500)),
@@ -247,11 +292,21 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
     },
     "disconnected": {"by": _Field(_one_of(EndedBy))},
     "survey": {"question": _Field(is_slug), "answer": _Field(_text(8))},
+    # ``ticket`` is the SHA-256 of what was typed (records.tickets); without an outcome the time ran out.
     "wrapped_up": {
         "agent": _Field(is_slug),
         "matter": _maybe(is_slug),
         "disposition": _maybe(is_slug),
         "note": _maybe(_text(4_000)),
+        "ticket": _maybe(_hash),
+    },
+    # The same, finished later: the time for it had run out.
+    "ticket_filed": {
+        "agent": _Field(is_slug),
+        "matter": _maybe(is_slug),
+        "disposition": _maybe(is_slug),
+        "note": _maybe(_text(4_000)),
+        "ticket": _maybe(_hash),
     },
     "ended": {
         "reason": _Field(_one_of(EndReason)),

@@ -2,8 +2,8 @@
 
 ``fold`` takes the events in any order and with repeats, sorts by ``seq`` and never fails on their content:
 what it does not understand it leaves out. After ``ended`` only the wrap-up and recordings still count; after
-the record is final only recordings, since a file may be found and repaired later. The first word on how a
-contact ended stays.
+the record is final only recordings, since a file may be found and repaired later, and a ticket whose time had run
+out. The first word on how a contact ended stays.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ class ContactRecord:
     ``talk_ms`` is the sum of all talks. Both are None while they still run. ``agent`` is who talked last.
     ``reservation`` is the one now pending, ``reservations`` how many there were. ``consent`` is False when the
     caller refused to be recorded, None when nobody was asked; ``pauses`` are (from_ms, to_ms or None) of the talk's
-    recording. ``information`` and ``transferred_to`` name the last of each; ``follow_up`` is ``open`` or ``done``.
+    recording. ``information`` and ``transferred_to`` name the last of each; ``follow_up`` is ``open`` or ``done``;
+    ``appeal``, the volunteer's objection to the rating, is ``open``, ``upheld`` or ``dismissed``.
     Messages and call-backs have ``origin`` (the call they come from; of a call that dialled back in, the contact it
     is about), ``due_ms``, ``next_ms`` (not before), ``code`` and ``attempts``. ``final`` means that nothing but a
-    recording and a follow-up can be added.
+    recording, a follow-up and a ticket finished late can be added.
     """
 
     id: str
@@ -75,6 +76,7 @@ class ContactRecord:
     hangup_cause: int | None = None
     survey: Mapping[str, str] = field(default_factory=dict)
     follow_up: str | None = None
+    appeal: str | None = None
     pauses: tuple[tuple[int, int | None], ...] = ()
     disposition: str | None = None
     note: str | None = None
@@ -126,7 +128,9 @@ def elapsed_ms(first: ContactEvent, second: ContactEvent) -> int:
     return max(0, second.at_ms - first.at_ms)
 
 
-_AFTER_END = frozenset({"wrapped_up", "recording", "follow_up", "followed_up"})
+_AFTER_END = frozenset(
+    {"wrapped_up", "ticket_filed", "recording", "follow_up", "followed_up", "appealed", "appeal_decided"}
+)
 _AFTER_FINAL = _AFTER_END - {"wrapped_up"}
 
 
@@ -147,6 +151,7 @@ class _Folding:
         self._reservations: set[int | None] = set()
         self._talkers: set[str | None] = set()
         self._wrapped: set[str | None] = set()
+        self._outcome_by: str | None = None
         self._survey: dict[str, str] = {}
         self._recordings: dict[str, Recording] = {}
         self._pauses: dict[int, int | None] = {}
@@ -271,12 +276,25 @@ class _Folding:
         agent = _str(data.get("agent"))
         self._set["agent"] = agent
         self._talkers.add(agent)
+        self._wrapped.discard(agent)  # another talk with the same volunteer has a wrap-up of its own
         if self._talk_from is None:
             self._talk_from = event
+            self._pauses.clear()  # each talk has a recording of its own, whose gaps are kept with it
         if not self._talked:
             self._talked = True
             self._set["connected_ms"] = event.at_ms
             self._set["wait_ms"] = elapsed_ms(self._queued, event) if self._queued else 0
+
+    def _on_passed(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if matter := _str(data.get("matter")):
+            self._set["matter"] = matter
+        if data.get("how") == "blind" or self._talk_from is None:
+            return  # whoever takes it will be connected
+        self._set["agent"] = agent = _str(data.get("agent"))
+        self._talkers.add(agent)
+        self._wrapped.discard(agent)
+        if entry := _str(data.get("entry")):
+            self._set["entry"] = entry
 
     def _on_disconnected(self, event: ContactEvent, data: Mapping[str, object]) -> None:
         if self._talk_from is None:
@@ -309,17 +327,35 @@ class _Folding:
         if self._set.get("follow_up") == "open":
             self._set["follow_up"] = "done"
 
+    def _on_appealed(self, _event: ContactEvent, _data: Mapping[str, object]) -> None:
+        self._set.setdefault("appeal", "open")
+
+    def _on_appeal_decided(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
+        if self._set.get("appeal") == "open":
+            self._set["appeal"] = _str(data.get("outcome"))
+
     def _on_survey(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
         question, answer = _str(data.get("question")), _str(data.get("answer"))
         if question is not None and answer is not None:
             self._survey.setdefault(question, answer)  # an answer counts once
 
     def _on_wrapped_up(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
-        self._wrapped.add(_str(data.get("agent")))
+        agent = _str(data.get("agent"))
+        self._wrapped.add(agent)
+        last = _str(self._set.get("agent"))
+        if self._outcome_by is not None and self._outcome_by == last != agent:
+            return  # the word of whoever talked last stands, also when an earlier volunteer writes later
+        self._outcome_by = agent
         for name in ("matter", "disposition", "note"):
             said = _str(data.get(name))
             if said is not None:  # a wrap-up that ran out says nothing and erases nothing
                 self._set[name] = said
+
+    def _on_ticket_filed(self, event: ContactEvent, data: Mapping[str, object]) -> None:
+        """What somebody else said about the outcome meanwhile stays, unless this one talked last."""
+        if self._set.get("disposition") is None or self._set.get("agent") == _str(data.get("agent")):
+            self._on_wrapped_up(event, data)
+        self._wrapped.add(_str(data.get("agent")))
 
     def _on_ended(self, event: ContactEvent, data: Mapping[str, object]) -> None:
         self._ended = True
@@ -336,6 +372,55 @@ class _Folding:
     def _no_reservation(self) -> None:
         self._set["reservation"] = None
         self._set["reserved_agent"] = None
+
+
+@dataclass(frozen=True, slots=True)
+class Talk:
+    """Some who could hear each other: ``caller``, agents' ids, ``hotline:ID``. ``to_ms`` None: they still can."""
+
+    who: tuple[str, ...]
+    from_ms: int
+    to_ms: int | None
+    ms: int | None
+
+
+def talks_of(events: Iterable[ContactEvent]) -> tuple[Talk, ...]:
+    """Who talked to whom and when, in the order of their beginnings; the wall clock says when, the steady one how
+    long."""
+    open_: dict[tuple[str, ...], ContactEvent] = {}
+    talks: list[tuple[tuple[str, ...], ContactEvent, ContactEvent | None]] = []
+    for event in sorted(events, key=lambda one: one.seq):
+        groups = _groups_after(event)
+        if groups is None:
+            continue
+        now = {tuple(sorted(group, key=_caller_first)) for group in groups if len(group) > 1}
+        talks += [(who, open_.pop(who), event) for who in list(open_) if who not in now]
+        for who in now:
+            open_.setdefault(who, event)
+    talks += [(who, begun, None) for who, begun in open_.items()]
+    talks.sort(key=lambda talk: talk[1].seq)
+    return tuple(
+        Talk(who, begun.at_ms, over.at_ms if over else None, elapsed_ms(begun, over) if over else None)
+        for who, begun, over in talks
+    )
+
+
+def _groups_after(event: ContactEvent) -> list[tuple[str, ...]] | None:
+    """Who is with whom after this event; None when it says nothing about that."""
+    match event.kind:
+        case "connected":
+            return [("caller", _str(event.data.get("agent")) or "")]
+        case "together":
+            groups = event.data.get("groups")
+            return [tuple(group) for group in groups] if isinstance(groups, list | tuple) else None
+        case "disconnected" | "ended":
+            return []
+        case _:
+            return None
+
+
+def _caller_first(who: str) -> tuple[bool, str]:
+    return (who != "caller", who)
 
 
 def recording_of(data: Mapping[str, object]) -> Recording | None:

@@ -163,7 +163,10 @@ class Journal:
     ) -> list[ContactRecord]:
         if not fresh:
             return []
-        rows = [{name: getattr(event, name) for name in _EVENT_FIELDS} for event in fresh]
+        rows = [
+            {name: getattr(event, name) for name in _EVENT_FIELDS} | {"agent": event.data.get("agent")}
+            for event in fresh
+        ]
         await connection.execute(insert(ContactEventRow), rows)
         # In the order of ids, so that two nodes never wait for each other's rows.
         records = [fold(self._logs[contact].events) for contact in sorted({event.contact for event in fresh})]
@@ -181,14 +184,14 @@ class Journal:
 
 
 _EVENT_FIELDS = tuple(spec.name for spec in fields(ContactEvent))
-_EVENT_COLUMNS = tuple(ContactEventRow.__table__.c[name] for name in _EVENT_FIELDS)
+EVENT_COLUMNS = tuple(ContactEventRow.__table__.c[name] for name in _EVENT_FIELDS)
 _RECORD_FIELDS = tuple(spec.name for spec in fields(ContactRecord))
 
 
 async def events_of(connection: AsyncConnection, contacts: Iterable[str]) -> list[ContactEvent]:
     """The events of these contacts, each contact's in order."""
     found = await connection.execute(
-        select(*_EVENT_COLUMNS)
+        select(*EVENT_COLUMNS)
         .where(ContactEventRow.contact.in_(sorted(contacts)))
         .order_by(ContactEventRow.contact, ContactEventRow.seq)
     )

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Text,
     UniqueConstraint,
@@ -39,6 +40,7 @@ class ContactEventRow(Base):
     __table_args__ = (
         UniqueConstraint("contact", "seq", name="contact_events_contact_seq"),
         UniqueConstraint("contact", "key", name="contact_events_contact_key"),
+        Index("contact_events_agent_at", "agent", "at_ms"),
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
@@ -50,6 +52,8 @@ class ContactEventRow(Base):
     kind: Mapped[str] = mapped_column(String(32))
     key: Mapped[str] = mapped_column(String(128))
     data: Mapped[dict[str, Any]] = mapped_column(Json)
+    agent: Mapped[str | None] = mapped_column(String(64))
+    """The volunteer that ``data`` names, to find the events of one volunteer."""
 
 
 class ContactRow(Base):
@@ -63,6 +67,7 @@ class ContactRow(Base):
         Index("contacts_final", "final", "arrived_ms"),
         Index("contacts_code", "code"),
         Index("contacts_follow_up", "follow_up", "arrived_ms"),
+        Index("contacts_appeal", "appeal", "arrived_ms"),
     )
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -97,6 +102,7 @@ class ContactRow(Base):
     hangup_cause: Mapped[int | None] = mapped_column(Integer)
     survey: Mapped[dict[str, Any]] = mapped_column(Json)
     follow_up: Mapped[str | None] = mapped_column(String(16))
+    appeal: Mapped[str | None] = mapped_column(String(16))
     pauses: Mapped[list[Any]] = mapped_column(Json, server_default="[]")
     disposition: Mapped[str | None] = mapped_column(String(64))
     note: Mapped[str | None] = mapped_column(Text)
@@ -159,6 +165,81 @@ class AgentState(Base):
     at_ms: Mapped[int] = mapped_column(BigInteger)
 
 
+class ShiftRow(Base):
+    """When a volunteer is expected. ``begun_ms``: since when they were there. Removed ones stay, marked."""
+
+    __tablename__ = "shifts"
+    __table_args__ = (
+        Index("shifts_agent_from", "agent", "from_ms"),
+        Index("shifts_from", "from_ms", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    agent: Mapped[str] = mapped_column(String(64))
+    from_ms: Mapped[int] = mapped_column(BigInteger)
+    to_ms: Mapped[int] = mapped_column(BigInteger)
+    matter: Mapped[str | None] = mapped_column(String(64))
+    role: Mapped[str | None] = mapped_column(String(64))
+    note: Mapped[str] = mapped_column(String(200))
+    begun_ms: Mapped[int | None] = mapped_column(BigInteger)
+    removed_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class ShiftSwapRow(Base):
+    """A volunteer asks to be relieved of a shift. ``state``: open, approved, declined, withdrawn."""
+
+    __tablename__ = "shift_swaps"
+    __table_args__ = (
+        Index(
+            "shift_swaps_open",
+            "shift",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index("shift_swaps_asked", "asked_ms"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    shift: Mapped[int] = mapped_column(ForeignKey("shifts.id"))
+    agent: Mapped[str] = mapped_column(String(64))
+    text: Mapped[str] = mapped_column(String(1000))
+    asked_ms: Mapped[int] = mapped_column(BigInteger)
+    state: Mapped[str] = mapped_column(String(16))
+    decided_by: Mapped[str | None] = mapped_column(String(64))
+    decided_ms: Mapped[int | None] = mapped_column(BigInteger)
+    to_agent: Mapped[str | None] = mapped_column(String(64))
+    note: Mapped[str] = mapped_column(String(1000))
+
+
+class HelpCallRow(Base):
+    """A volunteer calls for a supervisor; one open at a time for each volunteer."""
+
+    __tablename__ = "help_calls"
+    __table_args__ = (
+        Index(
+            "help_calls_open",
+            "agent",
+            unique=True,
+            sqlite_where=text("closed_ms IS NULL"),
+            postgresql_where=text("closed_ms IS NULL"),
+        ),
+        Index("help_calls_asked", "asked_ms"),
+        Index("help_calls_closed", "closed_ms"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    agent: Mapped[str] = mapped_column(String(64))
+    team: Mapped[str | None] = mapped_column(String(64))
+    contact: Mapped[str] = mapped_column(String(64))
+    asked_ms: Mapped[int] = mapped_column(BigInteger)
+    seen_by: Mapped[str | None] = mapped_column(String(64))
+    seen_ms: Mapped[int | None] = mapped_column(BigInteger)
+    closed_by: Mapped[str | None] = mapped_column(String(64))
+    closed_ms: Mapped[int | None] = mapped_column(BigInteger)
+    note: Mapped[str] = mapped_column(String(2000))
+
+
 class AccountRow(Base):
     __tablename__ = "accounts"
 
@@ -209,6 +290,79 @@ class KnownCallerRow(Base):
     reason: Mapped[str] = mapped_column(String(40))
     added_by: Mapped[str] = mapped_column(String(64))
     added_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class OverloadRow(Base):
+    """The overload step on which a role stands, and since when."""
+
+    __tablename__ = "overload_steps"
+
+    role: Mapped[str] = mapped_column(String(64), primary_key=True)
+    level: Mapped[str] = mapped_column(String(16))
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class TicketRow(Base):
+    """What one volunteer writes about one contact, as typed; ``filed_ms`` None: still open, not looked at by others.
+
+    ``revision`` grows with each save and ``writer`` names the page that made it (records.tickets).
+    """
+
+    __tablename__ = "tickets"
+    __table_args__ = (Index("tickets_open", "agent", "filed_ms", "begun_ms"),)
+
+    contact: Mapped[str] = mapped_column(String(64), primary_key=True)
+    agent: Mapped[str] = mapped_column(String(64), primary_key=True)
+    revision: Mapped[int] = mapped_column(BigInteger)
+    writer: Mapped[str] = mapped_column(String(64))
+    matter: Mapped[str] = mapped_column(String(64))
+    disposition: Mapped[str] = mapped_column(String(64))
+    name: Mapped[str] = mapped_column(String(80))
+    district: Mapped[str] = mapped_column(String(80))
+    facts: Mapped[str] = mapped_column(Text)
+    advice: Mapped[str] = mapped_column(Text)
+    follow_up: Mapped[str] = mapped_column(Text)
+    begun_ms: Mapped[int] = mapped_column(BigInteger)
+    saved_ms: Mapped[int | None] = mapped_column(BigInteger)
+    filed_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class LawGenerationRow(Base):
+    """A state of the law collection; the newest with ``in_use_ms`` is the one in use (switchboard.law.library)."""
+
+    __tablename__ = "law_generations"
+
+    generation: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    articles: Mapped[int] = mapped_column(Integer)
+    in_use_ms: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class LawArticleRow(Base):
+    """``place`` counts from 0 within the generation; the other columns are the fields of ``law.model.Article``."""
+
+    __tablename__ = "law_articles"
+    __table_args__ = (Index("law_articles_number", "generation", "number"),)
+
+    generation: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    place: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    law: Mapped[str] = mapped_column(String(100))
+    article: Mapped[str] = mapped_column(String(40))
+    number: Mapped[int | None] = mapped_column(Integer)
+    title: Mapped[str] = mapped_column(String(200))
+    text: Mapped[str] = mapped_column(Text)
+    effective: Mapped[date | None] = mapped_column(Date)
+    source: Mapped[str] = mapped_column(String(300))
+    imported_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class LawGramRow(Base):
+    """The articles that hold one gram (switchboard.law.ranking)."""
+
+    __tablename__ = "law_grams"
+
+    generation: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    gram: Mapped[str] = mapped_column(String(16), primary_key=True)
+    postings: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class AuditRow(Base):

@@ -17,7 +17,7 @@ from switchboard.records.models import ContactRow
 ContactState = Literal["open", "wrap_up", "final"]
 """``open``: not ended; ``wrap_up``: ended, the agent still writes; ``final``: closed for good."""
 
-_CHINA = dt.timezone(dt.timedelta(hours=8))
+CHINA = dt.timezone(dt.timedelta(hours=8))
 ANSWERED_IN_TIME_MS = 15_000
 
 
@@ -82,12 +82,22 @@ class Rated:
     answers: Mapping[str, str]
 
 
+def rating_stands() -> Any:
+    """A rating to which the volunteer objected with success counts nowhere."""
+    return or_(ContactRow.appeal.is_(None), ContactRow.appeal != "upheld")
+
+
 def rated(since_ms: int, most: int) -> Executable:
-    """Contacts with answers, the newest first."""
+    """Contacts with answers, the newest first, without those that do not count after an appeal."""
     row = ContactRow
     return (
         select(row.agent, row.hotline, row.survey)
-        .where(row.arrived_ms >= since_ms, row.agent.is_not(None), cast(row.survey, Text) != "{}")
+        .where(
+            row.arrived_ms >= since_ms,
+            row.agent.is_not(None),
+            cast(row.survey, Text) != "{}",
+            rating_stands(),
+        )
         .order_by(row.arrived_ms.desc())
         .limit(most)
     )
@@ -95,7 +105,7 @@ def rated(since_ms: int, most: int) -> Executable:
 
 def begin_of_day_ms(now_ms: int) -> int:
     """The last midnight in China, which has one time zone and no summer time."""
-    now = dt.datetime.fromtimestamp(now_ms / 1000, _CHINA)
+    now = dt.datetime.fromtimestamp(now_ms / 1000, CHINA)
     return int(now.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 1000
 
 

@@ -6,20 +6,25 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from switchboard.records import events, queries
 from switchboard.records.audit import Audit, AuditEntry
 from switchboard.records.database import Database
 from switchboard.records.events import ContactEvent, is_slug, is_text
 from switchboard.records.fold import ContactRecord, fold
+from switchboard.records.help_calls import HelpCalls
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
 from switchboard.records.known_callers import KnownCallers
-from switchboard.records.models import AgentState, ContactRow
+from switchboard.records.models import Agent, AgentState, ContactRow
+from switchboard.records.overload import OverloadSteps
+from switchboard.records.own_figures import OwnFiguresOf
 from switchboard.records.people import Account, AgentRow, Passwords, People, Role
 from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page, Rated, TaskFigures
+from switchboard.records.shifts import Shifts
+from switchboard.records.tickets import Tickets
 from switchboard.records.writer import Writer
 from switchboard.times import now_ms
 
@@ -51,6 +56,11 @@ class Records:
         self.known_callers = KnownCallers(database)
         self.phones = Phones(database, passwords)
         self.rules = Published(database, self._audit)
+        self.help_calls = HelpCalls(database, self._audit)
+        self.shifts = Shifts(database, self._audit)
+        self.own = OwnFiguresOf(database)
+        self.overload = OverloadSteps(database, self._audit)
+        self.tickets = Tickets(database)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:
@@ -64,6 +74,11 @@ class Records:
             await database.close()
             raise
         return cls(database, passwords or Passwords())
+
+    @property
+    def database(self) -> Database:
+        """For parts of the switchboard with tables of their own."""
+        return self._database
 
     async def close(self, timeout: float = 10.0) -> None:
         """Writes what is still waiting, for at most ``timeout`` seconds, and lets the database go."""
@@ -117,6 +132,12 @@ class Records:
         items = tuple(record_of(row) for row in rows[: query.limit])
         return Page(items, queries.mark_of(items[-1]) if len(rows) > query.limit else None)
 
+    async def contacts_named(self, idents: Collection[str]) -> list[ContactRecord]:
+        """Those of these that there are, in no order."""
+        wanted = select(ContactRow.__table__).where(ContactRow.id.in_(sorted(idents)))
+        async with self._database.read() as connection:
+            return [record_of(row) for row in await connection.execute(wanted)]
+
     async def open_contacts(self) -> list[ContactRecord]:
         """All that are not final: still going on (``ended_ms`` None) or waiting for the wrap-up. Oldest
         first.
@@ -140,6 +161,31 @@ class Records:
         wanted = select(func.count()).select_from(ContactRow).where(ContactRow.follow_up == "open")
         async with self._database.read() as connection:
             return (await connection.execute(wanted)).scalar_one()
+
+    async def appeals(self, *, limit: int = 200) -> list[ContactRecord]:
+        """Contacts whose rating a volunteer objects to, undecided, oldest first."""
+        wanted = select(ContactRow.__table__).where(ContactRow.appeal == "open")
+        async with self._database.read() as connection:
+            rows = await connection.execute(
+                wanted.order_by(ContactRow.arrived_ms, ContactRow.id).limit(limit)
+            )
+            return [record_of(row) for row in rows]
+
+    async def open_appeals(self) -> int:
+        """How many there are."""
+        wanted = select(func.count()).select_from(ContactRow).where(ContactRow.appeal == "open")
+        async with self._database.read() as connection:
+            return (await connection.execute(wanted)).scalar_one()
+
+    async def bad_ratings(self, agent: str, since_ms: int, *, limit: int = 100) -> list[ContactRecord]:
+        """Contacts of this volunteer that ended since then and whose caller was dissatisfied, newest first."""
+        row = ContactRow
+        wanted = select(row.__table__).where(
+            row.agent == agent, row.ended_ms >= since_ms, row.follow_up.is_not(None)
+        )
+        async with self._database.read() as connection:
+            rows = await connection.execute(wanted.order_by(row.ended_ms.desc(), row.id.desc()).limit(limit))
+            return [record_of(one) for one in rows]
 
     async def earlier_contacts(self, caller: str | None, *, before_ms: int | None = None) -> int:
         """How many contacts this number had before ``before_ms`` (now). 0 for a withheld number."""
@@ -205,6 +251,24 @@ class Records:
         async with self._database.read() as connection:
             rows = (await connection.execute(wanted)).all()
         return [StateChange(*row) for row in reversed(rows)]
+
+    async def close_states(self, at_ms: int, *, but: Collection[str] = ()) -> int:
+        """Nobody knows what became of the volunteers after ``at_ms``, when the switchboard was last alive: whoever was
+        not offline then is noted as offline. ``but``: who is known to be at another node. Returns how many.
+        """
+        newest = select(AgentState.state).where(AgentState.agent == Agent.id)
+        last = newest.order_by(AgentState.at_ms.desc(), AgentState.id.desc()).limit(1).scalar_subquery()
+        when = select(func.max(AgentState.at_ms)).where(AgentState.agent == Agent.id).scalar_subquery()
+        async with self._database.write() as connection:
+            found = await connection.execute(select(Agent.id, last.label("state"), when.label("at_ms")))
+            rows = [
+                {"agent": row.id, "state": "offline", "reason": "restart", "at_ms": max(at_ms, row.at_ms)}
+                for row in found
+                if row.state not in (None, "offline") and row.id not in but
+            ]
+            if rows:
+                await connection.execute(insert(AgentState), rows)
+        return len(rows)
 
     # Who the people are
 

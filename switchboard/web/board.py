@@ -78,6 +78,11 @@ class LiveBoard:
         """The keys now set that begin so."""
         return [key for key in self._values if key.startswith(prefix)]
 
+    @property
+    def watched(self) -> bool:
+        """Whether any page shows this board now."""
+        return bool(self._watchers)
+
     def attach(self) -> Watcher:
         """Begin to watch. Raises Unavailable when too many do."""
         if len(self._watchers) >= MOST_WATCHERS:

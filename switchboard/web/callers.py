@@ -8,18 +8,17 @@ from dataclasses import asdict
 from pydantic import BaseModel, Field
 
 from ivr.dialling import caller_number
-from switchboard.errors import InvalidInput, KnownCallersInvalid, NotFound, TextInvalid, TooLarge
+from switchboard.errors import InvalidInput, KnownCallersInvalid, NotFound, TextInvalid
 from switchboard.records.events import FollowUpOutcome
 from switchboard.records.known_callers import KnownCaller, read_callers
 from switchboard.times import now_ms
 from switchboard.web.routes import ADMINISTRATORS, SUPERVISORS, Call, Routes
-from switchboard.web.schemas import SLUG, ContactView, Input
+from switchboard.web.schemas import SLUG, ContactView, Input, PlainText
+from switchboard.web.spreadsheets import csv_text
 
 routes = Routes()
 
 PAGE = 200
-MOST_CSV = 4 * 1024 * 1024
-CSV_S = 60.0
 NUMBER = r"\+?[0-9]{3,20}"
 
 
@@ -126,7 +125,7 @@ async def remove_known_caller(call: Call) -> None:
     status=201,
 )
 async def import_known_callers(call: Call) -> Imported:
-    text = await _csv(call)
+    text = await csv_text(call)
     try:
         found = await asyncio.to_thread(
             read_callers, text.splitlines(), _reasons(call), by=call.account.name, at_ms=now_ms()
@@ -136,28 +135,6 @@ async def import_known_callers(call: Call) -> Imported:
     count = await call.house.records.known_callers.put(found)
     await call.house.records.audit(call.account.name, "known_callers.import")
     return Imported(imported=count)
-
-
-async def _csv(call: Call) -> str:
-    """The body, of at most ``MOST_CSV`` bytes: the general limit for bodies is too small for a list of numbers."""
-    request, body = call.request, bytearray()
-    if request.content_type != "text/csv":
-        raise InvalidInput(fields=("content-type",))
-    try:
-        async with asyncio.timeout(CSV_S):
-            async for chunk in request.content.iter_chunked(64 * 1024):
-                body += chunk
-                if len(body) > MOST_CSV:
-                    raise TooLarge
-    except TimeoutError:
-        raise InvalidInput(fields=("body",)) from None
-    try:
-        return body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        try:
-            return body.decode("gb18030")  # what a Chinese spreadsheet writes
-        except UnicodeDecodeError:
-            raise InvalidInput(fields=("body",)) from None
 
 
 def _reasons(call: Call) -> set[str]:
@@ -176,7 +153,7 @@ class FollowUps(BaseModel):
 
 class FollowedUp(Input):
     outcome: FollowUpOutcome
-    note: str | None = Field(None, max_length=4_000)
+    note: PlainText | None = Field(None, max_length=4_000)
 
 
 @routes.add(

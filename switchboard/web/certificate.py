@@ -8,11 +8,6 @@ import socket
 import ssl
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
 LIFE = datetime.timedelta(days=365)
 RENEW_BEFORE = datetime.timedelta(days=30)
 
@@ -32,6 +27,11 @@ def throw_away(folder: Path) -> tuple[Path, Path]:
     certificate, key = folder / "certificate.pem", folder / "certificate.key"
     if certificate.exists() and key.exists() and days_left(certificate) > RENEW_BEFORE.days:
         return certificate, key
+    from cryptography import x509  # a twentieth of a second, at the first start of a year
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "12348 switchboard (throw-away)")])
     now = datetime.datetime.now(datetime.UTC)
@@ -61,5 +61,7 @@ def throw_away(folder: Path) -> tuple[Path, Path]:
 
 def days_left(certificate: Path) -> int:
     """Whole days until the certificate in a PEM file ends; negative when it has ended."""
+    from cryptography import x509
+
     end = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
     return (end - datetime.datetime.now(datetime.UTC)).days

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from ivr.prompts.studio import Studio
 from routing.model import Standing
+from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
+from switchboard.law.library import Library
 from switchboard.records import Records
 from switchboard.rules import RuleBook
 from switchboard.web.board import LiveBoard
@@ -45,6 +47,9 @@ class WebHouse(Protocol):
     def records(self) -> Records: ...
 
     @property
+    def law(self) -> Library: ...
+
+    @property
     def service_number(self) -> str | None:
         """What volunteers call to serve from an ordinary telephone."""
         ...
@@ -67,6 +72,9 @@ class WebHouse(Protocol):
     def studio(self) -> Studio: ...
 
     @property
+    def duty(self) -> Duty: ...
+
+    @property
     def calendar(self) -> Calendar: ...
 
     async def health(self) -> Mapping[str, Health]:
@@ -77,8 +85,16 @@ class WebHouse(Protocol):
         """``id``, ``zh``, ``en`` of each matter."""
         ...
 
+    def survey_keys(self, hotline: str | None) -> str | None:
+        """The keys of a hotline's survey, from good to bad; None where nothing is asked."""
+        ...
+
     def priorities(self) -> list[dict[str, str]]:
         """``id``, ``zh``, ``en`` of each reason for which callers go first."""
+        ...
+
+    def directory_of(self, agent_id: str) -> dict[str, Any]:
+        """The colleagues whom this volunteer may ask or hand somebody on to (``switchboard.agents.directory``)."""
         ...
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:

@@ -14,6 +14,8 @@ SLUG = r"[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,63}"
 
 Slug = Annotated[str, Field(pattern=f"^{SLUG}$")]
 Ms = Annotated[int, Field(ge=0, le=2**53)]
+PlainText = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+"""Text that every database can store; give it a length."""
 
 
 class Input(BaseModel):
@@ -92,6 +94,7 @@ class ContactView(BaseModel):
     hangup_cause: int | None
     survey: dict[str, str]
     follow_up: str | None = Field(description="open, done, or null")
+    appeal: str | None = Field(description="the volunteer's objection: open, upheld, dismissed, or null")
     disposition: str | None
     note: str | None
     recordings: list[RecordingView]

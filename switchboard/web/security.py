@@ -160,4 +160,6 @@ def _route(request: web.Request) -> str:
 
 
 def _method(request: web.Request) -> str:
-    return request.method if request.method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS") else "other"
+    return (
+        request.method if request.method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS") else "other"
+    )

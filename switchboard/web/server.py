@@ -7,7 +7,26 @@ from collections.abc import AsyncIterator
 
 from aiohttp import ClientSession, web
 
-from switchboard.web import api, calendar, callers, files, own_phone, prompts, rules, sockets, walk
+from switchboard.web import (
+    api,
+    appeals,
+    calendar,
+    callers,
+    directory,
+    earlier,
+    files,
+    help_calls,
+    law,
+    own_figures,
+    own_phone,
+    prompts,
+    rules,
+    shifts,
+    sockets,
+    swaps,
+    tickets,
+    walk,
+)
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
@@ -25,7 +44,12 @@ from switchboard.web.state import (
     SOUND_DOOR,
 )
 
-PARTS = (api, rules, prompts, callers, calendar, own_phone, walk, sockets, files)
+PARTS = (
+    *(api, rules, prompts, callers, calendar, directory, walk),
+    *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
+    *(law, tickets, earlier),
+    *(sockets, files),
+)
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:

@@ -309,6 +309,20 @@ async def test_adding_a_channel_that_is_gone_is_no_error(ari: Ari) -> None:
         assert not await bridge.remove(near)
 
 
+async def test_a_bridge_given_up_while_it_is_made_does_not_stay(ari: Ari) -> None:
+    async def talk(number: int) -> None:
+        async with Bridge.mixing(ari, f"br-{number}"):
+            await asyncio.Event().wait()
+
+    for steps in range(40):
+        talking = asyncio.create_task(talk(steps))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        talking.cancel()
+        await asyncio.gather(talking, return_exceptions=True)
+    assert await ari.request("GET", "bridges") == []
+
+
 async def test_creating_a_bridge_twice_gives_the_same_bridge(ari: Ari) -> None:
     first = await Bridge.create(ari, "br-same", name="call 1")
     again = await Bridge.create(ari, "br-same")

@@ -2,53 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from switchboard.records.fold import ContactRecord
-from tests.integration.test_messages import ENV, rated, staff_of
 from tests.support.callees import Callee
 from tests.support.phones import Caller
-from tests.support.prompts import BOOKED, CHOICES, CODE, MENU, NUMBER, PRESS_ONE, SURVEY, WAITING, WHEN
+from tests.support.promises import PROMISES, book, callback_of, rated, staff_of, wait_in_line
+from tests.support.prompts import BOOKED, CODE, MENU, NUMBER, PRESS_ONE, SURVEY, WAITING, WHEN
 from tests.support.switchboard import Switchboard
-
-
-@pytest.fixture
-async def home() -> AsyncIterator[Callee]:
-    async with Callee() as callee:
-        yield callee
-
-
-@pytest.fixture
-async def switchboard(home: Callee) -> AsyncIterator[Switchboard]:
-    async with Switchboard(volunteers=2, env=ENV | {"TRUNKS": home.trunks}) as running:
-        yield running
-
-
-async def wait_in_line(caller: Caller) -> None:
-    await caller.answered()
-    await caller.rtp.wait_tone(MENU, 0.1, 10)
-    await caller.rtp.press("2")
-    await caller.rtp.wait_tone(WAITING, 0.1, 10)
-
-
-async def book(caller: Caller, *, when: str = "1") -> None:
-    """While waiting, in a pause of the volunteer: this number, as soon as it is my turn."""
-    await wait_in_line(caller)
-    await caller.rtp.wait_tone(CHOICES, 0.1, 20)
-    await caller.rtp.press("1")
-    await caller.rtp.wait_tone(NUMBER, 0.1, 10)
-    await caller.rtp.press("1")
-    await caller.rtp.wait_tone(WHEN, 0.1, 10)
-    await caller.rtp.press(when)
-    await caller.rtp.wait_tone(BOOKED, 0.1, 10)
-
-
-async def callback_of(switchboard: Switchboard) -> ContactRecord:
-    found = [contact for contact in await switchboard.contacts() if contact.medium == "callback"]
-    assert len(found) == 1
-    return found[0]
 
 
 async def test_a_call_back_keeps_the_place_and_comes_once(home: Callee, switchboard: Switchboard) -> None:
@@ -78,11 +36,11 @@ async def test_a_call_back_keeps_the_place_and_comes_once(home: Callee, switchbo
         assert (await home.rung()).rest[0] == "13800138200"
         talk = await home.answered()
         await board.wait_stage("calling")
-        await home.rtp.wait_tone(PRESS_ONE, 0.1, 10)
+        await home.rtp.hear(PRESS_ONE)
         await home.rtp.press("1")
         await desk.wait_contact("talking")
         await desk.hang_up()
-        await home.rtp.wait_tone(SURVEY, 0.1, 10)
+        await home.rtp.hear(SURVEY)
         await home.rtp.press("1")
         await rated(switchboard, booked.id)
         home.hang_up(talk.call_id)
@@ -126,7 +84,7 @@ async def test_whoever_does_not_confirm_a_number_goes_on_waiting(switchboard: Sw
         async with Caller(switchboard.sip_port, "13800138202") as caller:
             await wait_in_line(caller)
             await caller.rtp.press("1")
-            await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+            await caller.rtp.hear(NUMBER)
             await desk.ready()  # a volunteer is quicker than the booking
             await desk.wait_reservation()
             await desk.accept()
@@ -144,15 +102,15 @@ async def test_a_withheld_number_must_key_one_in(home: Callee, switchboard: Swit
         async with Caller(switchboard.sip_port, "anonymous") as caller:
             await wait_in_line(caller)
             await caller.rtp.press("1")
-            await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+            await caller.rtp.hear(NUMBER)
             await caller.rtp.press("12345#")  # no number that may be called
-            await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+            await caller.rtp.hear(NUMBER)
             await caller.rtp.press("01085281700#")
-            await caller.rtp.wait_tone(NUMBER, 0.1, 10)
+            await caller.rtp.hear(NUMBER)
             await caller.rtp.press("1")
-            await caller.rtp.wait_tone(WHEN, 0.1, 10)
+            await caller.rtp.hear(WHEN)
             await caller.rtp.press("2")
-            await caller.rtp.wait_tone(BOOKED, 0.1, 10)
+            await caller.rtp.hear(BOOKED)
             caller.hang_up()
             await caller.ended()
         await switchboard.wait_ended(1)
@@ -166,7 +124,7 @@ async def test_a_withheld_number_must_key_one_in(home: Callee, switchboard: Swit
 
 async def test_busy_is_not_reached() -> None:
     async with Callee(scenario="agents_refuse") as home:
-        env = ENV | {"TRUNKS": home.trunks, "ATTEMPT_GAPS_MS": "[]"}
+        env = PROMISES | {"TRUNKS": home.trunks, "ATTEMPT_GAPS_MS": "[]"}
         async with Switchboard(volunteers=1, env=env) as other, staff_of(other) as staff:
             (desk,) = staff.desks
             await desk.command("pause", reason="meal")
@@ -200,10 +158,10 @@ async def test_who_dials_back_in_with_the_code_is_put_ahead(switchboard: Switchb
         ):
             await wait_in_line(other)
             await back.answered()
-            await back.rtp.wait_tone(MENU, 0.1, 10)
+            await back.rtp.hear(MENU)
             await back.rtp.press(f"#{booked.code}")
-            await back.rtp.wait_tone(CODE, 0.1, 10)
-            await back.rtp.wait_tone(WAITING, 0.1, 10)
+            await back.rtp.hear(CODE)
+            await back.rtp.hear(WAITING)
             await desk.ready()
             reservation = await desk.wait_reservation()
             assert reservation["card"]["caller"].endswith("8206")  # came later, and is served first

@@ -8,6 +8,7 @@ import wave
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from switchboard.records.fold import ContactRecord
 from tests.support import alaw
 from tests.support.agents import DeskRefused, Manner, ScriptedDesk, Volunteers
 from tests.support.leftovers import Leftovers, spooled
+from tests.support.operator import Operator
 from tests.support.phones import Caller
 from tests.support.ports import free_port
 from tests.support.rtp import RtpPeer
@@ -235,6 +237,79 @@ async def test_a_blind_hand_over_takes_the_volunteer_out_only_once_it_is_answere
             await caller.ended()
     record = await only_record(switchboard)
     assert (record.transferred_to, record.end_reason, record.ended_by) == ("12345", "completed", "caller")
+
+
+async def test_a_hotline_that_still_rings_can_be_called_off(
+    switchboard: Switchboard, outside_port: int
+) -> None:
+    number = "13900001011"
+    async with (
+        Operator(switchboard.sip_port, port=outside_port) as network,
+        Spoken(switchboard) as spoken,
+        talking(switchboard, spoken, number, "2") as (caller, desk),
+    ):
+        assert desk.contact is not None
+        contact = desk.contact["id"]
+        with pytest.raises(DeskRefused, match="nobody_rings"):
+            await desk.command("call_off", contact=contact)
+        await desk.command("hand_over", contact=contact, to="12345", three_way=False)
+        ringing = await network.rung()
+        ringing.ring()
+        await desk.command("call_off", contact=contact)
+        await ringing.ended()
+        await until_handed(desk, "cancelled")
+        assert desk.contact["stage"] == "talking"
+        await desk.command("hand_over", contact=contact, to="110", three_way=True)  # and another may be asked
+        (await network.rung()).refuse()
+        await until_handed(desk, "failed")
+        caller.hang_up()
+        await caller.ended()
+    record = await only_record(switchboard)
+    assert (record.transferred_to, record.end_reason, record.ended_by) == (None, "completed", "caller")
+    await nothing_left(switchboard)
+
+
+async def test_a_caller_left_with_a_hotline_that_does_not_answer_goes_to_the_head_of_the_queue(
+    switchboard: Switchboard, outside_port: int
+) -> None:
+    number = "13900001012"
+    async with (
+        Operator(switchboard.sip_port, port=outside_port) as network,
+        Spoken(switchboard) as spoken,
+        talking(switchboard, spoken, number, "2") as (caller, desk),
+    ):
+        assert desk.contact is not None
+        contact = desk.contact["id"]
+        desk.manner = replace(TALKS, then="pause")
+        await desk.command("hand_over", contact=contact, to="12345", three_way=True)
+        ringing = await network.rung()
+        ringing.ring()
+        await desk.hang_up()
+        await desk.wait_state("paused")  # written up while it still rings
+        ringing.refuse()
+        await spoken.wait_for(number, "transfer_failed")
+        await eventually(lambda: waits(switchboard, contact), 10, "the caller in the queue")
+        (entry,) = (await switchboard.snapshot()).entries
+        record, _ = await switchboard.contact(contact)
+        assert entry.arrived_ms == record.queued_ms  # the old place
+        assert entry.credit_ms == 180_000
+        await desk.ready()
+        await desk.wait_contact("talking")
+        await desk.hang_up()
+        await spoken.wait_for(number, "transfer_failed", "survey_patient")
+        caller.hang_up()
+        await caller.ended()
+    record = await only_record(switchboard)
+    await eventually(lambda: has_recordings(switchboard, record.id, 2), 10, "both recordings")
+    record, events = await switchboard.contact(record.id)
+    assert (record.end_reason, record.ended_by, record.transferred_to) == ("completed", "agent", None)
+    assert [event.kind for event in events].count("wrapped_up") == 2
+    assert record.final
+    await nothing_left(switchboard)
+
+
+async def waits(switchboard: Switchboard, contact: str) -> bool:
+    return any(entry.id == contact for entry in (await switchboard.snapshot()).entries)
 
 
 # ---- the recording

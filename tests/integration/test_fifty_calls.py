@@ -11,6 +11,8 @@ import random
 from collections import Counter
 from itertools import pairwise
 
+import pytest
+
 from switchboard.records.fold import ContactRecord
 from tests.support.agents import Manner, Volunteers
 from tests.support.leftovers import Leftovers
@@ -37,6 +39,7 @@ def caller_rows(count: int) -> list[tuple[str, ...]]:
     return rows
 
 
+@pytest.mark.alone
 async def test_every_one_of_many_calls_has_exactly_one_closed_record() -> None:
     calls = round(SECONDS * RATE)
     rows = caller_rows(calls)

@@ -2,86 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import wave
 from array import array
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from switchboard.records.fold import ContactRecord
-from tests.support.agents import Manner, ScriptedDesk, Volunteers
+from tests.support.agents import ScriptedDesk, Volunteers
 from tests.support.alaw import tone_share
 from tests.support.callees import Callee
 from tests.support.phones import Caller
-from tests.support.prompts import (
-    AGREE,
-    EMPTY,
-    MENU,
-    MESSAGE,
-    NOBODY,
-    NOT_KEPT,
-    OTHER,
-    PRESS_ONE,
-    SAVED,
-    SURVEY,
-)
+from tests.support.promises import SPEECH, leave_one, message_of, rated, speak, staff_of, to_message_mode
+from tests.support.prompts import AGREE, EMPTY, ENDING, MESSAGE, NOT_KEPT, PRESS_ONE, SAVED, SURVEY
 from tests.support.switchboard import Switchboard, eventually
-
-BY_HAND = Manner()
-SPEECH = 700
-"""Hz of what the caller says."""
-ENV = {
-    "WRAP_UP_MS": "8000",
-    "MESSAGE_SILENCE_S": "2",
-    "MESSAGE_MOST_S": "8",
-    "MESSAGE_WARN_S": "2",
-    "ATTEMPT_GAPS_MS": "[3000, 3000]",
-    "CALL_FROM_HOUR": "0",
-    "CALL_UNTIL_HOUR": "24",
-    "PRESS_ONE_MS": "800",
-}
-
-
-@pytest.fixture
-async def home() -> AsyncIterator[Callee]:
-    async with Callee() as callee:
-        yield callee
-
-
-@pytest.fixture
-async def switchboard(home: Callee) -> AsyncIterator[Switchboard]:
-    async with Switchboard(volunteers=2, env=ENV | {"TRUNKS": home.trunks}) as running:
-        yield running
-
-
-async def choose_labour(caller: Caller) -> None:
-    await caller.answered()
-    await caller.rtp.wait_tone(MENU, 0.1, 10)
-    await caller.rtp.press("2")
-
-
-async def to_message_mode(caller: Caller) -> None:
-    """Nobody is on duty: the caller is told at once and does not press anything."""
-    await choose_labour(caller)
-    await caller.rtp.wait_tone(NOBODY, 0.1, 10)
-    await caller.rtp.wait_tone(MESSAGE, 0.1, 10)
-
-
-async def speak(caller: Caller, seconds: float, hertz: int = SPEECH) -> None:
-    caller.rtp.play_tone(hertz)
-    await caller.rtp.wait_quiet(0.4)  # the tone before it is over
-    await asyncio.sleep(seconds)  # that is how long somebody speaks
-    caller.rtp.play_silence()
-
-
-async def message_of(switchboard: Switchboard) -> ContactRecord:
-    found = [contact for contact in await switchboard.contacts() if contact.medium == "message"]
-    assert len(found) == 1
-    return found[0]
 
 
 def sound_of(switchboard: Switchboard, record: ContactRecord) -> array[int]:
@@ -109,9 +44,9 @@ async def test_nobody_on_duty_is_told_at_once_and_a_message_is_kept(switchboard:
         await to_message_mode(caller)
         await speak(caller, 3.0)
         await caller.rtp.press("#")
-        await caller.rtp.wait_tone(AGREE, 0.1, 10)
+        await caller.rtp.hear(AGREE)
         await caller.rtp.press("1")
-        await caller.rtp.wait_tone(SAVED, 0.1, 10)
+        await caller.rtp.hear(SAVED)
         message = await message_of(switchboard)  # durable before it is said
         assert is_tone(sound_of(switchboard, message), SPEECH)
         assert await caller.ended(20) == "remote"
@@ -131,17 +66,17 @@ async def test_a_message_is_heard_again_and_said_anew(switchboard: Switchboard) 
         await to_message_mode(caller)
         await speak(caller, 3.0)
         await caller.rtp.press("#")
-        await caller.rtp.wait_tone(AGREE, 0.1, 10)
+        await caller.rtp.hear(AGREE)
         await caller.rtp.press("2")
-        await caller.rtp.wait_tone(SPEECH, 0.3, 10)  # one's own words
-        await caller.rtp.wait_tone(AGREE, 0.1, 10)
+        await caller.rtp.hear(SPEECH, seconds=0.3)  # one's own words
+        await caller.rtp.hear(AGREE)
         await caller.rtp.press("3")
-        await caller.rtp.wait_tone(MESSAGE, 0.1, 10)
+        await caller.rtp.hear(MESSAGE)
         await speak(caller, 3.0, 1200)
         await caller.rtp.press("#")
-        await caller.rtp.wait_tone(AGREE, 0.1, 10)
+        await caller.rtp.hear(AGREE)
         await caller.rtp.press("1")
-        await caller.rtp.wait_tone(SAVED, 0.1, 10)
+        await caller.rtp.hear(SAVED)
     assert is_tone(sound_of(switchboard, await message_of(switchboard)), 1200)
     assert spool(switchboard) == []
 
@@ -149,9 +84,9 @@ async def test_a_message_is_heard_again_and_said_anew(switchboard: Switchboard) 
 async def test_silence_is_no_message(switchboard: Switchboard) -> None:
     async with Caller(switchboard.sip_port, "13800138102") as caller:
         await to_message_mode(caller)
-        await caller.rtp.wait_tone(EMPTY, 0.1, 10)
-        await caller.rtp.wait_tone(MESSAGE, 0.1, 10)
-        await caller.rtp.wait_tone(NOT_KEPT, 0.1, 10)
+        await caller.rtp.hear(EMPTY)
+        await caller.rtp.hear(MESSAGE)
+        await caller.rtp.hear(NOT_KEPT)
         assert await caller.ended(10) == "remote"
     (call,) = await switchboard.wait_ended(1)
     assert (call.end_reason, call.medium) == ("no_agent", "call")
@@ -168,17 +103,17 @@ async def test_a_long_message_is_warned_and_cut_and_the_warning_is_not_in_it(
     async with Caller(switchboard.sip_port, "13800138103") as caller:
         await to_message_mode(caller)
         caller.rtp.play_tone(SPEECH)
-        await caller.rtp.wait_tone(OTHER, 0.1, 15)  # twenty seconds left
-        await caller.rtp.wait_tone(AGREE, 0.1, 15)
+        await caller.rtp.hear(ENDING, 15)  # two seconds left
+        await caller.rtp.hear(AGREE, 15)
         caller.rtp.play_silence()
         await caller.rtp.press("1")
-        await caller.rtp.wait_tone(SAVED, 0.1, 10)
+        await caller.rtp.hear(SAVED)
     message = await message_of(switchboard)
     samples = sound_of(switchboard, message)
     assert 7_000 <= message.recordings[0].ms <= 9_000
     end = list(samples[-8000 * 2 : -4000])
     assert tone_share(end, SPEECH) > 0.6
-    assert tone_share(end, OTHER) < 0.05
+    assert tone_share(end, ENDING) < 0.05
 
 
 @pytest.mark.parametrize("moment", ["before", "speaking", "choosing", "saved"])
@@ -189,10 +124,10 @@ async def test_hanging_up_keeps_what_was_said(switchboard: Switchboard, moment: 
             await speak(caller, 3.5)
         if moment in ("choosing", "saved"):
             await caller.rtp.press("#")
-            await caller.rtp.wait_tone(AGREE, 0.1, 10)
+            await caller.rtp.hear(AGREE)
         if moment == "saved":
             await caller.rtp.press("1")
-            await caller.rtp.wait_tone(SAVED, 0.1, 10)
+            await caller.rtp.hear(SAVED)
         caller.hang_up()
         await caller.ended()
     call = next(one for one in await switchboard.wait_ended(1) if one.medium == "call")
@@ -209,33 +144,6 @@ async def test_hanging_up_keeps_what_was_said(switchboard: Switchboard, moment: 
 
 
 # ---- answering
-
-
-@asynccontextmanager
-async def staff_of(switchboard: Switchboard, count: int = 1) -> AsyncIterator[Volunteers]:
-    async with Volunteers(
-        switchboard.base_url, switchboard.sip_port, switchboard.accounts[:count], manner=BY_HAND
-    ) as staff:
-        yield staff
-
-
-async def rated(switchboard: Switchboard, ident: str) -> None:
-    """Until the answer to the survey's first question is stored."""
-
-    async def stored() -> bool:
-        return bool((await switchboard.contact(ident))[0].survey)
-
-    await eventually(stored, 10, "an answer")
-
-
-async def leave_one(switchboard: Switchboard, number: str = "13800138105") -> ContactRecord:
-    async with Caller(switchboard.sip_port, number) as caller:
-        await to_message_mode(caller)
-        await speak(caller, 3.0)
-        caller.hang_up()
-        await caller.ended()
-    await switchboard.wait_ended(1)
-    return await message_of(switchboard)
 
 
 async def test_a_message_is_answered_by_one_click(home: Callee, switchboard: Switchboard) -> None:
@@ -257,11 +165,11 @@ async def test_a_message_is_answered_by_one_click(home: Callee, switchboard: Swi
         await desk.wait_state("in_contact")
         talk = await home.answered()
         await board.until(lambda b: b.items[f"contact/{message.id}"]["stage"] == "calling", what="calling")
-        await home.rtp.wait_tone(PRESS_ONE, 0.1, 10)
+        await home.rtp.hear(PRESS_ONE)
         await home.rtp.press("1")
         await desk.wait_contact("talking")
         await desk.hang_up()
-        await home.rtp.wait_tone(SURVEY, 0.1, 10)
+        await home.rtp.hear(SURVEY)
         await home.rtp.press("1")
         await rated(switchboard, message.id)
         home.hang_up(talk.call_id)

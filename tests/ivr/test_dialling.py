@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ivr.dialling import TrunkRules, caller_number, own_number, place_of, trunk_endpoint
+from ivr.dialling import TrunkRules, caller_number, own_number, trunk_endpoint
 from ivr.errors import NumberRefused
 
 TRUNK = TrunkRules("trunk")
@@ -145,11 +145,3 @@ def test_a_volunteer_s_own_telephone_is_an_ordinary_number_of_the_country() -> N
     for unfit in ("110", "12348", "4008123123", "8008101234", "+493012345678", "85281700", "anonymous"):
         with pytest.raises(NumberRefused):
             own_number(unfit)
-
-
-def test_a_number_says_where_it_is_at_home() -> None:
-    assert place_of("01085281700", "zh") == "北京市"
-    assert place_of("01085281700", "en") == "Beijing"
-    assert "中国移动" in (place_of("13812345678", "zh") or "")
-    assert place_of("12345", "zh") is None
-    assert place_of(None, "zh") is None

@@ -1,33 +1,18 @@
-"""A real browser on real pages: Debian's Chromium with a microphone that plays a tone."""
+"""A real browser on real pages."""
 
 from __future__ import annotations
 
-import math
-import os
-import wave
-from array import array
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from switchboard.pages.build import build
+from tests.support.chromium import VOICE_HZ
+from tests.support.chromium import chromium as started
 
-VOICE_HZ = 1000
-RATE = 48_000
-CHROMIUM = "/usr/bin/chromium"
-QUIET = (
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-)
+__all__ = ["VOICE_HZ"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -38,19 +23,5 @@ def _pages_are_built() -> None:
 @pytest.fixture
 async def chromium(tmp_path: Path) -> AsyncIterator[Browser]:
     """A browser whose microphone hears ``VOICE_HZ`` without end."""
-    voice = tmp_path / "voice.wav"
-    with wave.open(str(voice), "wb") as out:
-        out.setnchannels(1)
-        out.setsampwidth(2)
-        out.setframerate(RATE)
-        sound = (round(12_000 * math.sin(2 * math.pi * VOICE_HZ * n / RATE)) for n in range(RATE))
-        out.writeframes(array("h", sound).tobytes())
-    flags = [*QUIET, f"--use-file-for-fake-audio-capture={voice}"]
-    if os.geteuid() == 0:
-        flags.append("--no-sandbox")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        try:
-            yield browser
-        finally:
-            await browser.close()
+    async with started(tmp_path) as browser:
+        yield browser

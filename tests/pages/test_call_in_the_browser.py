@@ -40,7 +40,7 @@ async def test_a_caller_reaches_a_volunteer_in_the_browser_and_the_board_shows_i
     started = time.time_ns() // 1_000_000
     async with Caller(switchboard.sip_port, "13800138000") as caller:
         await caller.answered(PATIENCE_S)
-        await caller.rtp.wait_tone(MENU, 0.1, PATIENCE_S)
+        await caller.rtp.hear(MENU, PATIENCE_S)
         await caller.rtp.press("2")
         await expect(at(board, "stage-waiting")).to_contain_text("138 **** 8000")
 
@@ -54,16 +54,16 @@ async def test_a_caller_reaches_a_volunteer_in_the_browser_and_the_board_shows_i
         await expect(at(board, "stage-talking")).to_contain_text("138 **** 8000")
 
         await at(desk, "hang-up").click()
-        await caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+        await caller.rtp.hear(SURVEY, PATIENCE_S)
         caller.rtp.play_silence()
         await caller.rtp.press("111#")
-        await caller.rtp.wait_tone(FAREWELL, 0.1, PATIENCE_S)
+        await caller.rtp.hear(FAREWELL, PATIENCE_S)
         assert await caller.ended() == "remote"
         record = await only_record(switchboard)
         await expect(at(board, f"finished-{record.id}")).to_be_visible()
 
     await at(desk, "disposition-advised").click()
-    await at(desk, "note").fill("欠薪三个月，建议申请劳动仲裁。")
+    await at(desk, "ticket-advice").fill("欠薪三个月，建议申请劳动仲裁。")
     await at(desk, "save-ready").click()
     await expect(at(desk, "state")).to_have_attribute("data-state", "available")
     record = await only_record(switchboard)
@@ -85,7 +85,7 @@ async def test_a_desk_reloaded_in_mid_call_comes_back_to_the_same_call(
     await ready(desk)
     async with Caller(switchboard.sip_port, "13800138001") as caller:
         await caller.answered(PATIENCE_S)
-        await caller.rtp.wait_tone(MENU, 0.1, PATIENCE_S)
+        await caller.rtp.hear(MENU, PATIENCE_S)
         await caller.rtp.press("2")
         await at(desk, "accept").click()
         caller.rtp.play_tone(CALLER_HZ)
@@ -96,7 +96,7 @@ async def test_a_desk_reloaded_in_mid_call_comes_back_to_the_same_call(
         await caller.rtp.wait_tone(VOICE_HZ, 0.2, PATIENCE_S)
 
         await at(desk, "hang-up").click()
-        await caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+        await caller.rtp.hear(SURVEY, PATIENCE_S)
         caller.hang_up()
         await caller.ended()
     record = await only_record(switchboard)

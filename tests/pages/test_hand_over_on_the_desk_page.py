@@ -37,7 +37,7 @@ async def talking(switchboard: Switchboard, desk: Page, number: str) -> AsyncIte
     await ready(desk)
     async with Caller(switchboard.sip_port, number) as caller:
         await caller.answered(PATIENCE_S)
-        await caller.rtp.wait_tone(MENU, 0.1, PATIENCE_S)
+        await caller.rtp.hear(MENU, PATIENCE_S)
         await caller.rtp.press("2")
         await at(desk, "accept").click()
         await eventually(lambda: active(desk), PATIENCE_S, "the softphone has answered")
@@ -100,6 +100,15 @@ async def test_the_volunteer_stays_until_the_other_hotline_answers(
             await expect(at(desk, "hand-over")).to_have_attribute("data-state", "failed")
         await expect(at(desk, "call")).to_be_visible()
         await hears(desk, CALLER_HZ)
+        patient = Callee(ring_ms=120_000)
+        patient.port = hotline.port
+        async with patient:
+            await at(desk, "hand-over-toggle").click()
+            await at(desk, "three-way-12345").click()
+            await patient.rung(PATIENCE_S)
+            await at(desk, "call-off").click()
+            await expect(at(desk, "hand-over")).to_have_attribute("data-state", "cancelled")
+            await expect(at(desk, "call-off")).to_have_count(0)
         async with hotline:
             await at(desk, "hand-over-toggle").click()
             await at(desk, "hand-over-12345").click()

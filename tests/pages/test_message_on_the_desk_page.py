@@ -47,11 +47,11 @@ async def leave_message(switchboard: Switchboard, number: str) -> ContactRecord:
     """Somebody waits, presses 2, speaks and agrees."""
     async with Caller(switchboard.sip_port, number) as caller:
         await caller.answered(PATIENCE_S)
-        await caller.rtp.wait_tone(MENU, 0.1, PATIENCE_S)
+        await caller.rtp.hear(MENU, PATIENCE_S)
         await caller.rtp.press("2")
-        await caller.rtp.wait_tone(WAITING, 0.1, PATIENCE_S)
+        await caller.rtp.hear(WAITING, PATIENCE_S)
         await caller.rtp.press("2")
-        await caller.rtp.wait_tone(MESSAGE, 0.1, PATIENCE_S)
+        await caller.rtp.hear(MESSAGE, PATIENCE_S)
         caller.rtp.play_tone(SPEECH_HZ)
 
         async def spoken() -> bool:
@@ -61,9 +61,9 @@ async def leave_message(switchboard: Switchboard, number: str) -> ContactRecord:
         await eventually(spoken, PATIENCE_S, "two seconds of the message")
         caller.rtp.play_silence()
         await caller.rtp.press("#")
-        await caller.rtp.wait_tone(AGREE, 0.1, PATIENCE_S)
+        await caller.rtp.hear(AGREE, PATIENCE_S)
         await caller.rtp.press("1")
-        await caller.rtp.wait_tone(SAVED, 0.1, PATIENCE_S)
+        await caller.rtp.hear(SAVED, PATIENCE_S)
         caller.hang_up()
         await caller.ended(PATIENCE_S)
     [message] = [one for one in await switchboard.contacts() if one.medium == "message"]
@@ -115,7 +115,7 @@ async def test_a_message_is_heard_and_answered_by_one_click_and_the_board_follow
     await at(desk, f"call-{message.id}").click()
     assert (await home.rung(PATIENCE_S)).rest[0] == "13800138300"
     talk = await home.answered(PATIENCE_S)
-    await home.rtp.wait_tone(PRESS_ONE, 0.1, PATIENCE_S)
+    await home.rtp.hear(PRESS_ONE, PATIENCE_S)
     await home.rtp.press("1")
     await eventually(lambda: active(desk), PATIENCE_S, "the softphone is in the call")
     home.rtp.play_tone(CALLER_HZ)
@@ -123,11 +123,11 @@ async def test_a_message_is_heard_and_answered_by_one_click_and_the_board_follow
     await expect(at(board, "stage-talking")).to_contain_text("138 **** 8300")
 
     await at(desk, "hang-up").click()
-    await home.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+    await home.rtp.hear(SURVEY, PATIENCE_S)
     home.hang_up(talk.call_id)
     await home.ended(PATIENCE_S)
     await at(desk, "disposition-advised").click()
-    await at(desk, "note").fill("已电话答复：可申请劳动仲裁。")
+    await at(desk, "ticket-advice").fill("已电话答复：可申请劳动仲裁。")
     await at(desk, "save-ready").click()
     await expect(at(desk, "state")).to_have_attribute("data-state", "available")
     await expect(at(desk, "messages")).to_have_attribute("data-count", "0")

@@ -529,15 +529,33 @@ async def test_a_server_that_stays_away_is_a_typed_error_within_the_patience(rou
 async def test_a_process_that_stood_still_does_not_take_the_server_for_away(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("routing.engine._ANSWER_S", 0.1)
-    impatient = Engine(engine._url, shard=engine.shard, patience_ms=100)
+    monkeypatch.setattr("routing.client.ANSWER_S", 0.1)
+    impatient = Engine(engine._url, shard=engine.shard, patience_ms=0)
     async with impatient:
+        await impatient.now_ms()
         call = asyncio.create_task(impatient.enter(waiting("c1")))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         time.sleep(0.3)  # noqa: ASYNC251 - the standstill itself
         assert await call is None
     assert await states(engine) == {"c1": "waiting"}
+
+
+async def test_a_server_that_falls_silent_is_away_for_all_who_ask_and_back_when_it_speaks(
+    routing_server: RoutingServer, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("routing.client.ANSWER_S", 0.2)
+    assert routing_server.pid is not None
+    async with Engine(engine._url, shard=engine.shard, patience_ms=100) as impatient:
+        await impatient.now_ms()
+        os.kill(routing_server.pid, signal.SIGSTOP)
+        try:
+            asked = [impatient.enter(waiting(f"c{n}")) for n in range(3)]
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+        finally:
+            os.kill(routing_server.pid, signal.SIGCONT)
+        assert [type(answer) for answer in answers] == [RoutingUnavailable] * 3
+        assert await impatient.enter(waiting("c9")) is None
 
 
 async def test_keeping_time_goes_on_after_a_restart_of_the_server(

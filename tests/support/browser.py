@@ -14,12 +14,23 @@ HEARD = 0.02
 expect.set_options(timeout=PATIENCE_S * 1000)
 
 
-async def sign_in(browser: Browser, switchboard: Switchboard, name: str, path: str) -> Page:
+async def sign_in(
+    browser: Browser,
+    switchboard: Switchboard,
+    name: str,
+    path: str,
+    *,
+    port: int | None = None,
+    before: str | None = None,
+) -> Page:
+    """``port``: of a relay in front of the switchboard; ``before``: a script that runs before any of the page's own."""
     context = await browser.new_context(
-        base_url=f"http://localhost:{switchboard.http_port}", locale="zh-CN", bypass_csp=False
+        base_url=f"http://localhost:{port or switchboard.http_port}", locale="zh-CN", bypass_csp=False
     )
     context.set_default_timeout(PATIENCE_S * 1000)
     await context.grant_permissions(["microphone", "notifications"])
+    if before:
+        await context.add_init_script(before)
     page = await context.new_page()
     await page.goto("/sign-in")
     await at(page, "name").fill(name)
@@ -33,9 +44,11 @@ def at(page: Page, name: str) -> Locator:
     return page.locator(f'[data-test="{name}"]')
 
 
-async def ready(desk: Page) -> None:
+async def ready(desk: Page, *, free: bool = True) -> None:
+    """Through the set-up. Without ``free`` somebody may wait already, and a card comes at once."""
     await at(desk, "set-up-ready").click()
-    await expect(at(desk, "state")).to_have_attribute("data-state", "available")
+    if free:
+        await expect(at(desk, "state")).to_have_attribute("data-state", "available")
     await eventually(lambda: _registered(desk), PATIENCE_S, "the softphone is registered")
 
 

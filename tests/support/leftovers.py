@@ -28,6 +28,11 @@ class Leftovers:
         seen: dict[str, object] = {}
 
         async def quiet() -> bool:
+            seen["bridges"] = [
+                bridge["id"]
+                for bridge in await switchboard.ari("bridges")
+                if bridge["bridge_type"] != "holding" or bridge["channels"]
+            ]
             seen["channels"] = [channel["name"] for channel in await switchboard.ari("channels")]
             seen["sounds"] = spooled(switchboard.data_dir)
             promised = sum(record.ended_ms is None for record in await switchboard.contacts())
@@ -39,9 +44,6 @@ class Leftovers:
             await eventually(quiet, timeout, "nothing left over")
         except TimeoutError:
             raise TimeoutError(f"left over after {timeout} s: {seen}") from None
-        bridges = await switchboard.ari("bridges")
-        assert [bridge["id"] for bridge in bridges if bridge["bridge_type"] != "holding"] == []
-        assert [bridge["id"] for bridge in bridges if bridge["channels"]] == []
         live = {record.id for record in await switchboard.contacts() if record.ended_ms is None}
         snapshot = await switchboard.snapshot()
         assert {entry.id for entry in snapshot.entries} <= live

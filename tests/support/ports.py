@@ -9,10 +9,13 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-# Below Linux's range for outgoing ports, so that no client socket takes one of ours between look and use.
-# Every test process begins somewhere else, so that two of them seldom look at the same ones.
-_FIRST, _LAST = 11_000, 31_000
-_SPAN = _LAST - _FIRST
+# Below Linux's range for outgoing ports, so that no client socket takes one of ours between look and use. Workers of
+# one run have parts of their own; two runs begin somewhere else, so that they seldom look at the same ones.
+_LOWEST, _HIGHEST = 11_000, 31_000
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_SPAN = (_HIGHEST - _LOWEST) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_FIRST = _LOWEST + _WORKER * _SPAN
+_LAST = _FIRST + _SPAN
 _cursor: Iterator[int] = itertools.count(random.Random(os.getpid()).randrange(_SPAN))
 
 

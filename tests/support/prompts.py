@@ -14,9 +14,22 @@ from ivr.prompts.catalogue import PromptSet
 ANNOUNCEMENT, MENU, WRONG_KEY, WAITING, SURVEY, FAREWELL, UNKNOWN_NUMBER, TOO_LONG, OTHER = (
     *(440, 520, 640, 760, 900, 1040, 1180, 1320, 380),
 )
-MESSAGE, AGREE, SAVED, EMPTY, CODE, NUMBER, WHEN, BOOKED, PRESS_ONE, NOBODY, CHOICES, NOT_KEPT, LATER = (
-    *(1460, 1600, 1740, 1880, 2020, 2160, 2300, 2440, 2580, 2720, 2860, 3000, 3140),
-)
+(
+    MESSAGE,
+    AGREE,
+    SAVED,
+    EMPTY,
+    CODE,
+    NUMBER,
+    WHEN,
+    BOOKED,
+    PRESS_ONE,
+    NOBODY,
+    CHOICES,
+    NOT_KEPT,
+    LATER,
+    ENDING,
+) = (*(1460, 1600, 1740, 1880, 2020, 2160, 2300, 2440, 2580, 2720, 2860, 3000, 3140, 3280),)
 _KINDS = {
     "message_intro": MESSAGE,
     "message_try_again": MESSAGE,
@@ -24,6 +37,7 @@ _KINDS = {
     "message_saved": SAVED,
     "message_empty": EMPTY,
     "message_not_kept": NOT_KEPT,
+    "message_almost_over": ENDING,
     "code_": CODE,
     "callback_number": NUMBER,
     "callback_when": WHEN,

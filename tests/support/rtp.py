@@ -37,11 +37,13 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """When a key went out: its first packet, and the first packet that said it was released."""
+    """When a key went out: its first packet, and the first packet that said it was released; how many packets had been
+    received then."""
 
     digit: str
     begin_ns: int
     end_ns: int
+    received: int
 
 
 class RtpPeer(asyncio.DatagramProtocol):
@@ -76,6 +78,8 @@ class RtpPeer(asyncio.DatagramProtocol):
         self._ssrc = random.randrange(1 << 32)
         self._keys: deque[tuple[str, int, asyncio.Future[Press]]] = deque(maxlen=32)
         self._arrival = asyncio.Event()
+        self._followed = 0  # until which packet `hear` has followed what was said
+        self._heard_last: float | None = None
         self._transport: asyncio.DatagramTransport | None = None
         self._sender: asyncio.Task[None] | None = None
 
@@ -154,8 +158,9 @@ class RtpPeer(asyncio.DatagramProtocol):
         last = _EVENT.pack(event, 0x80 | _EVENT_VOLUME, (frames + 1) * alaw.FRAME)
         for _ in range(3):
             self._send(self.event_type, started, last)
+        self._followed, self._heard_last = self.received, None
         if not future.done():
-            future.set_result(Press(digit, begin_ns, end_ns))
+            future.set_result(Press(digit, begin_ns, end_ns, self.received))
         return due
 
     def _send(self, payload_type: int, timestamp: int, payload: bytes, *, marker: bool = False) -> None:
@@ -210,6 +215,11 @@ class RtpPeer(asyncio.DatagramProtocol):
         if loud:
             self._last_loud_ns = packet.arrived_ns
 
+    def since(self, count: int) -> list[Packet]:
+        """What was received after the first `count` packets, as far as it is kept."""
+        gone = self.received - len(self.packets)
+        return [self.packets[number - gone] for number in range(max(count, gone), self.received)]
+
     def heard(self, seconds: float) -> list[int]:
         """The last `seconds` of received sound as linear samples (fewer when less was heard)."""
         wanted = round(seconds / _FRAME_S)
@@ -234,16 +244,38 @@ class RtpPeer(asyncio.DatagramProtocol):
         return cast(int, self.first_packet_ns)
 
     async def wait_tone(self, frequency: float, seconds: float = 0.2, timeout: float = 5.0) -> None:
-        """Until the last `seconds`, all of them received after this call, are mostly this tone."""
-        mark, enough = self.received, round(seconds / _FRAME_S)
+        """Until `seconds` on end, all of them received after this call, were mostly this tone."""
+        await self._find_tone(frequency, seconds, timeout, self.received)
+
+    async def hear(self, frequency: float, timeout: float = 10.0, seconds: float = 0.1) -> None:
+        """Until this prompt was heard after the one heard last, or after the last key: one that comes only once is
+        not missed by a test that was slow to listen. The same one twice in a row is waited for from now on."""
+        since = self.received if frequency == self._heard_last else self._followed
+        self._followed = await self._find_tone(frequency, seconds, timeout, since)
+        self._heard_last = frequency
+
+    async def _find_tone(self, frequency: float, seconds: float, timeout: float, since: int) -> int:
+        """Looks at every stretch of `seconds` after the packet counted `since`; where the found one ends."""
+        enough = round(seconds / _FRAME_S)
+        end = since + enough - 1
 
         def seen() -> bool:
-            if self.received - mark < enough:
-                return False
-            samples = self.heard(seconds)
-            return alaw.energy(samples) > 1e4 and alaw.tone_share(samples, frequency) > 0.6
+            nonlocal end
+            while end < self.received:
+                end += 1
+                samples = self._between(end - enough, end)
+                if alaw.energy(samples) > 1e4 and alaw.tone_share(samples, frequency) > 0.6:
+                    return True
+            return False
 
         await self.wait_for(seen, timeout, f"{seconds} s of {frequency} Hz")
+        return end
+
+    def _between(self, first: int, last: int) -> list[int]:
+        """Samples of the packets counted from `first` to before `last`; what is older than a minute is gone."""
+        gone = self.received - len(self.packets)
+        parts = [self.packets[number - gone] for number in range(max(first, gone), last)]
+        return alaw.decode(b"".join(packet.payload for packet in parts))
 
     async def wait_no_tone(self, frequency: float, seconds: float = 0.2, timeout: float = 5.0) -> None:
         """Until `seconds` of received sound are without this tone."""

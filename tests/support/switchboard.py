@@ -110,7 +110,7 @@ class Switchboard:
         """
         log = (self.data_dir / "log").open("ab")
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "switchboard.cli", "serve"),
+            *(sys.executable, "-m", "switchboard", "serve"),
             cwd=ROOT,
             env={**_without_settings(os.environ), **self._settings()},
             stdin=asyncio.subprocess.DEVNULL,

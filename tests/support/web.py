@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -12,8 +13,10 @@ from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.studio import Studio
 from routing.model import Standing
 from routing.twin import Twin
+from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
 from switchboard.config import load_config
+from switchboard.law import Library
 from switchboard.records import Records, Role
 from switchboard.rules import RuleBook, read_seeds
 from switchboard.web.board import LiveBoard
@@ -27,6 +30,7 @@ Client = TestClient[web.Request, web.Application]
 class SmallHouse:
     def __init__(self, records: Records, static_dir: Path, *, sip_url: str | None = None) -> None:
         self.records = records
+        self.law = Library(records.database)
         self.board = LiveBoard()
         self.web = WebSettings(
             secret="s" * 40,
@@ -42,10 +46,17 @@ class SmallHouse:
         self.service_number: str | None = None
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
+        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.at_desks: list[str] = []
+        self.ratings_read = 0
+        self.duty = Duty(records, self.board, self, self.matter_words, on_ratings=self._rated)
         self.rule_book = RuleBook(records, read_seeds(load_config()))
 
     async def health(self) -> Mapping[str, Health]:
         return self.parts
+
+    def directory_of(self, agent_id: str) -> dict[str, Any]:
+        return {"now": 0, "colleagues": [], "matters": [], "roles": []}
 
     def matters(self) -> list[dict[str, str]]:
         return [{"id": "labour", "zh": "劳动人事", "en": "Labour"}]
@@ -55,6 +66,21 @@ class SmallHouse:
             {"id": "over_80", "zh": "八十岁以上老人", "en": "Over 80"},
             {"id": "minor", "zh": "未成年人", "en": "Minor"},
         ]
+
+    def present(self) -> list[str]:
+        return self.at_desks
+
+    def tell(self, agent: str, frame: dict[str, Any]) -> None:
+        self.told.append((agent, frame))
+
+    def _rated(self) -> None:
+        self.ratings_read += 1
+
+    def matter_words(self, matter: str | None) -> dict[str, str] | None:
+        return next((words for words in self.matters() if words["id"] == matter), None)
+
+    def survey_keys(self, hotline: str | None) -> str | None:
+        return "123" if hotline == "12348" else None
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         socket = web.WebSocketResponse()

@@ -35,6 +35,23 @@ WHOLE_CALL = [
     event(12, "wrapped_up", agent="v002", matter="debt", disposition="advised", note="已告知"),
 ]
 
+
+def test_each_talk_with_the_same_volunteer_has_a_wrap_up_of_its_own() -> None:
+    again = [
+        ARRIVED,
+        event(2, "queued", entry="c-1"),
+        event(3, "connected", agent="v001"),
+        event(4, "disconnected", by="agent"),
+        event(5, "wrapped_up", agent="v001", note="转接"),
+        event(6, "queued", entry="c-1"),
+        event(7, "connected", agent="v001"),
+        event(8, "ended", reason="completed", by="caller"),
+    ]
+    assert not fold(again).final
+    done = fold([*again, event(9, "wrapped_up", agent="v001", note="已告知")])
+    assert (done.final, done.note) == (True, "已告知")
+
+
 contents = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 2**40) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3),

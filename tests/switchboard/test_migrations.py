@@ -4,9 +4,11 @@ import asyncio
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from switchboard.records.database import Database
+from switchboard.records.migrations import config, newest
 from switchboard.records.models import Base
 
 
@@ -33,3 +35,16 @@ async def test_nodes_that_start_together_upgrade_once(database_url: str) -> None
     finally:
         for node in nodes:
             await node.close()
+
+
+async def test_the_newest_revision_is_known_without_loading_alembic(database_url: str) -> None:
+    database = Database(database_url)
+    try:
+        await database.upgrade()
+        async with database.read() as connection:
+            made = await connection.run_sync(
+                lambda sync: ScriptDirectory.from_config(config(sync)).get_heads()
+            )
+    finally:
+        await database.close()
+    assert made == [newest()]

@@ -1,5 +1,6 @@
 """In the running house: too many wait, volunteers on standby come; it is calm again, they go back."""
 
+import asyncio
 import tomllib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -87,7 +88,33 @@ async def test_volunteers_on_standby_come_when_too_many_wait_and_go_back_when_it
     await until(lambda: house.overload.level("notary") == "normal")
     await until(lambda: state(house, "b1") == ("paused", "standby"))
     await until(lambda: (house.board.get("overload/notary") or {})["level"] == "normal")
-    assert await house.records.verify_audit() >= 2
+
+    async def both_written() -> bool:
+        return await house.records.verify_audit() == 2
+
+    await eventually(both_written, 10, "a row for each step")
+
+
+async def test_a_step_that_two_nodes_take_is_written_down_once(house: House) -> None:
+    steps = house.records.overload
+    taken = await asyncio.gather(*(steps.step("notary", "normal", "backup", 1_000 + n) for n in range(2)))
+    assert sorted(taken) == [False, True]
+    assert await steps.step("notary", "backup", "callback", 2_000)
+    assert not await steps.step("notary", "normal", "backup", 2_001), "the other node is late"
+    assert not await steps.step("notary", "backup", "callback", 2_002)
+    assert (await steps.now())["notary"] == ("callback", 2_000)
+    assert await house.records.verify_audit() == 2
+
+
+async def test_a_restart_does_not_take_an_overload_away(house: House) -> None:
+    await house.engine.enter(house.policy.entry("c-waits", matter="notarization", language="en"))
+    await house.records.overload.step("notary", "normal", "message", 1_000)
+    await house.overload.resume()
+    assert house.overload.level("notary") == "message"
+    await house.overload.sample()
+    assert house.overload.level("notary") == "message"  # nobody is on duty and somebody waits
+    await house.engine.abandon("c-waits", "caller_left")
+    await until(lambda: house.overload.level("notary") == "normal")
 
 
 async def test_a_backup_who_chose_to_work_is_not_sent_back(house: House) -> None:

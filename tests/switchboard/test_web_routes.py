@@ -50,6 +50,33 @@ ALLOWED = {
     "POST /api/known-callers/import": {"administrator"},
     "GET /api/follow-ups": {"supervisor", "administrator"},
     "POST /api/follow-ups/{id}": {"supervisor", "administrator"},
+    "GET /api/tickets": {"volunteer"},
+    "GET /api/tickets/{id}": {"volunteer"},
+    "PUT /api/tickets/{id}": {"volunteer"},
+    "POST /api/tickets/{id}/file": {"volunteer"},
+    "GET /api/contacts/{id}/tickets": {"supervisor", "administrator"},
+    "GET /api/contacts/{id}/earlier": {"volunteer"},
+    "GET /api/contacts/{id}/earlier/{other}": {"volunteer"},
+    "GET /api/law": {"volunteer", "supervisor", "administrator"},
+    "GET /api/own-figures": {"volunteer"},
+    "GET /api/own-ratings": {"volunteer"},
+    "POST /api/own-ratings/{id}/appeal": {"volunteer"},
+    "GET /api/appeals": {"supervisor", "administrator"},
+    "POST /api/appeals/{id}": {"supervisor", "administrator"},
+    "GET /api/shifts": {"supervisor", "administrator"},
+    "POST /api/shifts": {"administrator"},
+    "POST /api/shifts/{number}": {"administrator"},
+    "DELETE /api/shifts/{number}": {"administrator"},
+    "POST /api/shift-imports": {"administrator"},
+    "GET /api/own-shifts": {"volunteer"},
+    "GET /api/own-swaps": {"volunteer"},
+    "POST /api/own-shifts/{number}/swap": {"volunteer"},
+    "DELETE /api/own-shifts/{number}/swap": {"volunteer"},
+    "GET /api/shift-swaps": {"supervisor", "administrator"},
+    "POST /api/shift-swaps/{number}": {"supervisor", "administrator"},
+    "GET /api/help-calls": {"supervisor", "administrator"},
+    "POST /api/help-calls/{number}/seen": {"supervisor", "administrator"},
+    "POST /api/help-calls/{number}/close": {"supervisor", "administrator"},
     "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
     "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
     "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
@@ -89,7 +116,7 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
         words = {"kind": "hotline", "name": "12348", "language": "zh", "key": "welcome"}
-        path = path.format(number=123, recording="r-none", **words)
+        path = path.format(number=123, recording="r-none", other="c-other", **words)
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
             refused = answer.status in (401, 403)

@@ -6,7 +6,8 @@ import { ServerClock } from '@/shared/clock'
 import { LiveSocket, type LinkState, socketUrl } from '@/shared/live-socket'
 import { recall, remember } from '@/shared/storage'
 
-import { chime } from './chime'
+import { callOut, chime } from './chime'
+import { alertKeys, NewAlerts } from './duty'
 import { columnOf, isLater, openPromises } from './later'
 import {
   type BoardAgent,
@@ -16,8 +17,11 @@ import {
   BoardStream,
   type Figures,
   type Health,
+  type HelpCall,
+  type Late,
   type Notice,
   type Overload,
+  type Requests,
   type Stage,
 } from './stream'
 import { Breaches, type Level, levelOf, weight } from './thresholds'
@@ -99,6 +103,10 @@ export function useBoard() {
   const allFigures = items<Figures>('figures')
   const notices = items<Notice>('notice')
   const overload = items<Overload>('overload')
+  const helpCalls = items<HelpCall>('help')
+  const lates = items<Late>('late')
+  const allRequests = items<Requests>('requests')
+  const requests = computed(() => allRequests.value[0] ?? { appeals: 0, swaps: 0 })
   const figures = computed(() => allFigures.value[0] ?? null)
   const live = computed(() => asOf.value !== null && !silent.value)
   const loaded = computed(() => asOf.value !== null)
@@ -147,6 +155,18 @@ export function useBoard() {
     )
   })
 
+  const newAlerts = new NewAlerts()
+  const contactById = computed(() => new Map(contacts.value.map((one) => [one.id, one])))
+  watch(
+    () => alertKeys(helpCalls.value, lates.value, second.value).join(' '),
+    (keys) => {
+      const [help, late] = newAlerts.update(keys === '' ? [] : keys.split(' '))
+      if (!chimes.value || !live.value) return
+      if (help) callOut()
+      else if (late) chime()
+    },
+  )
+
   const matterNames = computed(() => new Map(matters.value.map((matter) => [matter.id, matter])))
   const agentNames = computed(() => new Map(agents.value.map((agent) => [agent.id, agent.name])))
 
@@ -165,6 +185,11 @@ export function useBoard() {
     promises,
     notices,
     overload,
+    helpCalls,
+    lates,
+    requests,
+    contactById,
+    second,
     totals,
     levels,
     alarms,

@@ -73,6 +73,35 @@ export interface Overload extends Words {
   estimate: [number, number | null] | null
 }
 
+/** A volunteer calls for help, in this contact. */
+export interface HelpCall {
+  id: number
+  agent: string
+  name: string
+  team: string | null
+  contact: string
+  asked: number
+  seen_by: string | null
+  seen: number | null
+}
+
+/** A volunteer who should be on duty for more than five minutes and is not. */
+export interface Late {
+  id: number
+  agent: string
+  name: string
+  from: number
+  to: number
+  matter: string | null
+  signed_in: boolean
+}
+
+/** What waits for a supervisor's decision. */
+export interface Requests {
+  appeals: number
+  swaps: number
+}
+
 /** Something a supervisor should know and see to, such as holidays that are not known yet. */
 export interface Notice extends Words {
   name: string

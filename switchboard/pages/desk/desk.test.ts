@@ -106,7 +106,7 @@ describe('the talk in hand', () => {
     expect(canHandOver(contact)).toBe(true)
     expect(canHandOver({ ...contact, stage: 'connecting' })).toBe(false)
     expect(canHandOver({ ...contact, transfers: [] })).toBe(false)
-    expect((['ringing', 'joined', 'failed', 'left'] as const).filter((state) => canHandOver(after(state)))).toEqual(['failed', 'left'])
+    expect((['ringing', 'joined', 'failed', 'cancelled', 'left'] as const).filter((state) => canHandOver(after(state)))).toEqual(['failed', 'cancelled', 'left'])
   })
 
   it('shows what becomes of the other hotline as each frame tells it', () => {
@@ -190,14 +190,14 @@ describe('the desk link', () => {
     vi.advanceTimersByTime(500)
     FakeSocket.last.open()
     expect(FakeSocket.made).toHaveLength(2)
-    expect(FakeSocket.last.sent[0]).toEqual({ type: 'hello', protocol: 1, desk: 'd1', phone: 'browser', takeover: false, in_call: false })
+    expect(FakeSocket.last.sent[0]).toEqual({ type: 'hello', protocol: 1, desk: 'd1', phone: 'browser', takeover: false, in_call: false, answers_beats: true })
   })
 
   it('resolves a command with done and rejects it with the words of an error', async () => {
     FakeSocket.last.open().say(welcome())
     const ready = link.command('ready')
-    FakeSocket.last.say({ type: 'done', re: FakeSocket.last.sent[1]?.id })
-    await expect(ready).resolves.toBeUndefined()
+    FakeSocket.last.say({ type: 'done', re: FakeSocket.last.sent[1]?.id, kept: 2 })
+    await expect(ready).resolves.toMatchObject({ kept: 2 })
     const pause = link.command('pause', { reason: 'meal' })
     FakeSocket.last.say({ type: 'error', re: FakeSocket.last.sent[2]?.id, code: 'busy', zh: '忙', en: 'busy' })
     await expect(pause).rejects.toEqual(new CommandError('busy', { zh: '忙', en: 'busy' }))
@@ -214,7 +214,7 @@ describe('the desk link', () => {
     FakeSocket.last.say(welcome())
     expect(FakeSocket.last.sent[1]).toEqual({ type: 'wrap_up', id, contact: 'c-1' })
     FakeSocket.last.say({ type: 'done', re: id })
-    await expect(done).resolves.toBeUndefined()
+    await expect(done).resolves.toEqual({ type: 'done', re: id })
   })
 
   it('gives a command up when nothing answers for long', async () => {

@@ -22,6 +22,7 @@ import { Ringer } from './ringer'
 
 const NOTICE_MS = 7000
 const LEFT_OVER_MS = 4000
+const VOICE_PATIENCE_MS = 1500
 
 export interface Notice {
   kind: 'bad' | 'good' | 'warn'
@@ -54,7 +55,9 @@ export function useDesk() {
   const earpiece = new Earpiece()
   const alerts = new Alerts()
   const phone = new Softphone(async () => {
-    if (!microphone.stream && !(await microphone.open())) say('bad', t('desk.errors.media'))
+    // A question of the browser that nobody answers must not keep the caller: whatever is said later, is heard later.
+    if (!microphone.stream) await Promise.race([microphone.open(), new Promise((go) => setTimeout(go, VOICE_PATIENCE_MS))])
+    if (!microphone.stream) say('bad', t('desk.errors.media'))
     return microphone.forCall()
   })
 
@@ -62,6 +65,8 @@ export function useDesk() {
   phone.onRemote = (stream) => (stream ? earpiece.play(stream) : earpiece.stop())
   microphone.onTrack = (track) => void phone.replaceTrack(track)
   void earpiece.use(earpieceDevice.value)
+  void ringer.look()
+  microphone.watch()
 
   const stage = computed(() => model.contact?.stage ?? null)
   const offline = computed(() => network.value !== 'open')
@@ -102,10 +107,15 @@ export function useDesk() {
     const first = !model.welcomed
     applyFrame(model, frame)
     if (frame.type === 'welcome') {
-      if (kind.value === 'browser') phone.start(frame.phone)
+      if (kind.value === 'browser') void phone.start(frame.phone)
       else phone.stop()
+      // Reloaded in mid-call: the phone is about to ring and needs it.
+      if (first && kind.value === 'browser' && (frame.contact || frame.reservation)) void microphone.open()
       if (first) settingUp.value = needsSetUp()
       else if (kind.value === 'browser' && microphone.view.state === 'off' && checkedToday()) void microphone.open()
+    }
+    if (frame.type === 'news') {
+      say(['approved', 'upheld'].includes(frame.state) ? 'good' : 'warn', t(`desk.duty.news.${frame.what}.${frame.state}`))
     }
     if (frame.type === 'reservation_gone') {
       // A missed one has a place of its own on the page, and who declined knows it.
@@ -186,6 +196,10 @@ export function useDesk() {
       model.contact
         ? command('hand_over', { contact: model.contact.id, to, three_way: stay })
         : Promise.resolve(false),
+    /** Stops the ringing of a hotline that has not answered yet. */
+    callOff: () => (model.contact ? command('call_off', { contact: model.contact.id }) : Promise.resolve(false)),
+    callHelp: () => (model.contact ? command('call_help', { contact: model.contact.id }) : Promise.resolve(false)),
+    helpOver: () => command('help_over'),
     extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),
     wrapUp: (fields: { contact: string; matter: string; disposition: string; note: string; then: 'ready' | 'pause' }) =>
       command('wrap_up', fields),

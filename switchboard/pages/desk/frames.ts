@@ -51,6 +51,8 @@ export interface Contact {
   recording_paused: boolean
   /** False: the caller refused to be recorded. */
   consent: boolean
+  /** The time for writing was made longer, which happens once. */
+  extended?: boolean
   /** The hotlines that may be added to the talk. */
   transfers: Hotline[]
   /** The hotline that was added last, and what became of it. */
@@ -61,7 +63,7 @@ export interface Hotline extends Words {
   id: string
 }
 
-export type HandOverState = 'ringing' | 'joined' | 'failed' | 'left'
+export type HandOverState = 'ringing' | 'joined' | 'failed' | 'cancelled' | 'left'
 
 export interface PhoneAccount {
   uri: string
@@ -102,12 +104,47 @@ export interface Welcome {
   contact: Contact | null
   queue: Queue
   messages?: Message[]
+  help?: HelpCall | null
+  shifts?: Shift[]
   pause_reasons: string[]
   dispositions: string[]
   matters: Matter[]
 }
 
+/** The volunteer's call for a supervisor; a closed one is shown for some minutes with what the supervisor wrote. */
+export interface HelpCall {
+  id: number
+  contact: string
+  asked: number
+  seen_by: string | null
+  seen: number | null
+  closed_by: string | null
+  closed: number | null
+  note: string
+  /** Whether any supervisor has the board open. */
+  watched: boolean
+}
+
+/** A shift of one's own. `begun`: the volunteer was there. `swap`: how the wish to be relieved of it stands. */
+export interface Shift {
+  id: number
+  from: number
+  to: number
+  matter: Matter | null
+  role: string | null
+  note: string
+  begun: boolean
+  swap: string | null
+}
+
 export type GoneReason = 'timed_out' | 'caller_left' | 'rejected' | 'cancelled'
+
+/** A command was done; some commands are answered with fields of their own. */
+export interface Done {
+  type: 'done'
+  re: string
+  [field: string]: unknown
+}
 
 export type DeskFrame =
   | Welcome
@@ -119,8 +156,11 @@ export type DeskFrame =
   | { type: 'contact_gone'; id: string }
   | ({ type: 'queue' } & Queue)
   | { type: 'messages'; messages: Message[] }
+  | { type: 'help'; help: HelpCall | null }
+  | { type: 'shifts'; shifts: Shift[] }
+  | { type: 'news'; what: 'swap' | 'appeal'; id: string; state: string }
   | { type: 'beat'; now: number }
-  | { type: 'done'; re: string }
+  | Done
   | ({ type: 'error'; re: string; code: string } & Words)
 
 /** `trunk`: the volunteer's own telephone, called through the trunk. */

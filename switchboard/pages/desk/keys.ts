@@ -1,11 +1,11 @@
 /** Function keys of the desk: remappable, and deaf while somebody is typing. */
 import { recall, remember } from '@/shared/storage'
 
-export type Action = 'accept' | 'decline' | 'hangUp' | 'mute' | 'hold' | 'toggle'
+export type Action = 'accept' | 'decline' | 'hangUp' | 'mute' | 'hold' | 'toggle' | 'callHelp'
 
-export const ACTIONS: readonly Action[] = ['accept', 'decline', 'hangUp', 'mute', 'hold', 'toggle']
+export const ACTIONS: readonly Action[] = ['accept', 'decline', 'hangUp', 'mute', 'hold', 'toggle', 'callHelp']
 
-/** F1, F3, F5, F6, F11 and F12 belong to the browser. */
+/** F3, F5, F6, F11 and F12 belong to the browser; of F1 its help opens only where a page does not take the key. */
 const DEFAULTS: Record<Action, string> = {
   accept: 'F2',
   decline: 'F4',
@@ -13,6 +13,7 @@ const DEFAULTS: Record<Action, string> = {
   hold: 'F8',
   hangUp: 'F9',
   toggle: 'F10',
+  callHelp: 'F1',
 }
 
 const FUNCTION_KEY = /^F([1-9]|1[0-9]|2[0-4])$/

@@ -2,7 +2,7 @@
 import type { Words } from '@/shared/api'
 import { LiveSocket, type LinkState, socketUrl } from '@/shared/live-socket'
 
-import type { DeskFrame, PhoneKind } from './frames'
+import type { DeskFrame, Done, PhoneKind } from './frames'
 
 export const PROTOCOL = 1
 const FINAL_CODES = [4400, 4401, 4409] as const
@@ -20,7 +20,7 @@ export class CommandError extends Error {
 
 interface Pending {
   frame: object
-  done: () => void
+  done: (answer: Done) => void
   failed: (error: CommandError) => void
   timer: ReturnType<typeof setTimeout>
 }
@@ -84,8 +84,8 @@ export class DeskLink {
     this.socket.restart()
   }
 
-  /** Resolves when the server did it; a lost line sends it again, under the same id, after the next welcome. */
-  command(type: string, fields: object = {}): Promise<void> {
+  /** Resolves with the answer when the server did it; a lost line sends it again, under the same id, after the next welcome. */
+  command(type: string, fields: object = {}): Promise<Done> {
     const id = newId()
     const frame = { type, id, ...fields }
     return new Promise((done, failed) => {
@@ -103,14 +103,17 @@ export class DeskLink {
       phone: this.phone,
       takeover: this.takeover,
       in_call: this.options.inCall?.() ?? false,
+      answers_beats: true,
     }
   }
 
   private take(frame: DeskFrame): void {
-    if (frame.type === 'done') return this.settle(frame.re, null)
+    if (frame.type === 'done') return this.settle(frame.re, frame)
     if (frame.type === 'error') {
       return this.settle(frame.re, new CommandError(frame.code, { zh: frame.zh, en: frame.en }))
     }
+    // Said by the page itself, not by the browser behind it: a page that is frozen must not look alive.
+    if (frame.type === 'beat') this.socket.send({ type: 'here' })
     this.options.onFrame(frame)
     if (frame.type !== 'welcome') return
     this.takeover = false
@@ -118,12 +121,12 @@ export class DeskLink {
     for (const waiting of this.pending.values()) this.socket.send(waiting.frame)
   }
 
-  private settle(id: string, error: CommandError | null): void {
+  private settle(id: string, answer: Done | CommandError): void {
     const waiting = this.pending.get(id)
     if (!waiting) return
     clearTimeout(waiting.timer)
     this.pending.delete(id)
-    if (error) waiting.failed(error)
-    else waiting.done()
+    if (answer instanceof CommandError) waiting.failed(answer)
+    else waiting.done(answer)
   }
 }

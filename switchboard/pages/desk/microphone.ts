@@ -7,6 +7,8 @@ export type MicrophoneState = 'off' | 'asking' | 'live' | 'denied' | 'none' | 'b
 
 /** Below this root mean square (full scale 1) a headset is silent for the eye. */
 const HEARD = 0.006
+const LOOK_AGAIN_MS = 2000
+const TROUBLED: ReadonlySet<MicrophoneState> = new Set(['denied', 'none', 'busy'])
 
 export class Microphone {
   readonly view = reactive({
@@ -24,10 +26,43 @@ export class Microphone {
   onTrack: ((track: MediaStreamTrack) => void) | null = null
   private context: AudioContext | null = null
   private meter: ReturnType<typeof setInterval> | null = null
+  private opening: { device: string; open: Promise<boolean> } | null = null
+  private watching: ReturnType<typeof setInterval> | null = null
 
-  /** Opens the chosen device; true when it is live. */
-  async open(device = this.view.device): Promise<boolean> {
-    this.view.state = 'asking'
+  /** Opens the chosen device; true when it is live. Asked for twice, it is opened once. */
+  open(device = this.view.device): Promise<boolean> {
+    if (this.opening?.device === device) return this.opening.open
+    const open = this.openNow(device).finally(() => {
+      if (this.opening?.open === open) this.opening = null
+    })
+    this.opening = { device, open }
+    return open
+  }
+
+  /** A microphone that was denied, absent or in use is live as soon as it can be, without a click. */
+  watch(): void {
+    navigator.mediaDevices?.addEventListener('devicechange', () => this.again())
+    // No event tells that another program has let go of it, and not every browser tells that it is allowed now.
+    this.watching ??= setInterval(() => void this.look(), LOOK_AGAIN_MS)
+  }
+
+  private async look(): Promise<void> {
+    if (this.view.state === 'busy') return this.again()
+    if (this.view.state !== 'denied' && this.view.state !== 'live') return
+    const permission = (await microphonePermission())?.state
+    if (this.view.state === 'denied' && permission === 'granted') this.again()
+    if (this.view.state === 'live' && permission === 'denied') {
+      this.close()
+      this.view.state = 'denied'
+    }
+  }
+
+  private again(): void {
+    if (TROUBLED.has(this.view.state)) void this.open()
+  }
+
+  private async openNow(device: string): Promise<boolean> {
+    if (!TROUBLED.has(this.view.state)) this.view.state = 'asking'
     try {
       this.use(await this.ask(device))
     } catch (error) {
@@ -86,6 +121,7 @@ export class Microphone {
       track.onended = () => {
         this.close()
         this.view.state = 'none'
+        void this.open() // another one, or the reason why there is none
       }
       this.onTrack?.(track)
     }
@@ -105,6 +141,12 @@ export class Microphone {
       this.view.level = Math.max(loudness(level), this.view.level * 0.8 - 0.01, 0)
     }, 80)
   }
+}
+
+/** What the browser says of the microphone, where it says anything. */
+export async function microphonePermission(): Promise<PermissionStatus | null> {
+  const name = 'microphone' as Parameters<Permissions['query']>[0]['name']
+  return (await navigator.permissions?.query({ name }).catch(() => null)) ?? null
 }
 
 function stateOf(error: unknown): MicrophoneState {

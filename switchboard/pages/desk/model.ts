@@ -1,7 +1,7 @@
 /** What the desk knows: a fold over the server's frames, without sound, screen or network. */
 import type { Words } from '@/shared/api'
 
-import type { AgentState, Contact, DeskFrame, GoneReason, Matter, Message, PhoneAccount, Queue, Reservation } from './frames'
+import type { AgentState, Contact, DeskFrame, GoneReason, HelpCall, Matter, Message, PhoneAccount, Queue, Reservation, Shift } from './frames'
 
 export interface DeskModel {
   /** At least one welcome has come. */
@@ -14,6 +14,11 @@ export interface DeskModel {
   queue: Queue
   /** As the server orders them: due first at first. */
   messages: Message[]
+  help: HelpCall | null
+  /** The coming ones, the one that goes on first. */
+  shifts: Shift[]
+  /** Grows with each word of what others have decided: lists that show it are read anew. */
+  news: number
   pauseReasons: string[]
   dispositions: string[]
   matters: Matter[]
@@ -34,6 +39,9 @@ export function emptyModel(): DeskModel {
     contact: null,
     queue: { waiting: 0, longest_since: null },
     messages: [],
+    help: null,
+    shifts: [],
+    news: 0,
     pauseReasons: [],
     dispositions: [],
     matters: [],
@@ -84,6 +92,8 @@ export function applyFrame(model: DeskModel, frame: DeskFrame): void {
         contact: frame.contact,
         queue: frame.queue,
         messages: frame.messages ?? [],
+        help: frame.help ?? null,
+        shifts: frame.shifts ?? [],
         pauseReasons: frame.pause_reasons,
         dispositions: frame.dispositions,
         matters: frame.matters,
@@ -113,6 +123,15 @@ export function applyFrame(model: DeskModel, frame: DeskFrame): void {
       break
     case 'messages':
       model.messages = frame.messages
+      break
+    case 'help':
+      model.help = frame.help
+      break
+    case 'shifts':
+      model.shifts = frame.shifts
+      break
+    case 'news':
+      model.news += 1
       break
     case 'queue':
       model.queue = { waiting: frame.waiting, longest_since: frame.longest_since }

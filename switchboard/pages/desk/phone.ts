@@ -1,12 +1,15 @@
 /** The softphone: registers through `/ws/sip` and answers the one call leg it was told to expect. */
-import JsSIP from 'jssip'
+import type { DTMF_TRANSPORT } from 'jssip/lib/Constants'
 import type { RTCSession } from 'jssip/lib/RTCSession'
-import type { IncomingRTCSessionEvent, RTCSessionEvent } from 'jssip/lib/UA'
+import type { IncomingRTCSessionEvent, RTCSessionEvent, UA } from 'jssip/lib/UA'
 import { reactive } from 'vue'
 
 import { socketUrl } from '@/shared/live-socket'
 
 import type { PhoneAccount } from './frames'
+
+/** Comes beside the page and not before it: nothing that is painted first needs a telephone. */
+const library = import('jssip').then((module) => module.default)
 
 export type LineState = 'off' | 'connecting' | 'registered' | 'failed'
 export type SessionState = 'none' | 'answering' | 'active'
@@ -26,7 +29,7 @@ export class Softphone {
     answered: 0,
   })
   onRemote: ((stream: MediaStream | null) => void) | null = null
-  private ua: JsSIP.UA | null = null
+  private ua: UA | null = null
   private account = ''
   private session: RTCSession | null = null
   private early: RTCSession | null = null
@@ -36,11 +39,14 @@ export class Softphone {
   constructor(private readonly voice: () => Promise<MediaStream | null>) {}
 
   /** Registers with this account; the same account again changes nothing. */
-  start(account: PhoneAccount): void {
+  async start(account: PhoneAccount): Promise<void> {
     const key = `${account.uri} ${account.password} ${account.socket}`
-    if (key === this.account && this.ua) return
+    if (key === this.account) return
     this.unregister()
     this.account = key
+    this.view.line = 'connecting'
+    const JsSIP = await library
+    if (key !== this.account) return
     const socket = new JsSIP.WebSocketInterface(socketUrl(account.socket))
     socket.via_transport = window.location.protocol === 'https:' ? 'wss' : 'ws'
     const ua = new JsSIP.UA({
@@ -55,7 +61,6 @@ export class Softphone {
       user_agent: '12348 desk',
     })
     this.ua = ua
-    this.view.line = 'connecting'
     const line = (state: LineState) => (): void => {
       if (this.ua === ua) this.view.line = state
     }
@@ -101,7 +106,7 @@ export class Softphone {
 
   /** One key as RFC 4733 telephone event. */
   key(tone: string): void {
-    this.session?.sendDTMF(tone, { transportType: JsSIP.C.DTMF_TRANSPORT.RFC2833 })
+    this.session?.sendDTMF(tone, { transportType: 'RFC2833' as DTMF_TRANSPORT })
   }
 
   /** Another microphone in mid-call. */

@@ -1,4 +1,6 @@
 /** The ring: made by the browser itself, played on the device the volunteer chose. */
+import { reactive } from 'vue'
+
 const CADENCE_S = 3
 
 type Sinkable = { setSinkId?: (id: string) => Promise<void> }
@@ -8,7 +10,18 @@ export class Ringer {
   private timer: ReturnType<typeof setInterval> | null = null
   private sounding: OscillatorNode[] = []
 
+  /** `asleep`: the browser lets nothing sound before the first click on the page, and there was none yet. */
+  readonly view = reactive({ asleep: false })
+
   constructor(public device = '') {}
+
+  /** Looks whether a ring would be heard. */
+  async look(): Promise<void> {
+    const context = await this.ready()
+    const state = (): void => void (this.view.asleep = context.state === 'suspended')
+    context.onstatechange = state
+    state()
+  }
 
   get ringing(): boolean {
     return this.timer !== null

@@ -28,6 +28,8 @@ export interface LiveSocketOptions {
 }
 
 const RESTART_APART_MS = 1000
+/** The computer or the tab has slept: nobody should wait for a timer that slept too. */
+const WAKES = ['resume', 'visibilitychange'] as const
 const BACK_OFF_MS = [150, 400, 900, 1500, 2000] as const
 
 export class LiveSocket {
@@ -53,6 +55,7 @@ export class LiveSocket {
     this.failures = 0
     this.watch = setInterval(() => this.look(), 250)
     window.addEventListener('online', this.hurry)
+    for (const wake of WAKES) document.addEventListener(wake, this.hurry)
     this.open()
   }
 
@@ -61,6 +64,7 @@ export class LiveSocket {
     this.stopped = true
     this.drop()
     window.removeEventListener('online', this.hurry)
+    for (const wake of WAKES) document.removeEventListener(wake, this.hurry)
     if (this.watch !== null) clearInterval(this.watch)
     if (this.retry !== null) clearTimeout(this.retry)
     this.watch = this.retry = null
@@ -88,6 +92,7 @@ export class LiveSocket {
 
   private readonly hurry = (): void => {
     if (this.state === 'waiting') this.open()
+    else this.look()
   }
 
   private open(): void {
