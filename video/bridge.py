@@ -49,8 +49,7 @@ class VideoBridge:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for room in list(self.rooms.values()):
-            self.end_room(room.name, "shutdown")
+        self.end_all("shutdown")
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
@@ -72,6 +71,11 @@ class VideoBridge:
         if room is not None:
             room.end(reason)
             self._close(room.closing)
+
+    def end_all(self, reason: str) -> None:
+        """End every room. A web server that carries the protocol calls this before it waits for its handlers."""
+        for name in list(self.rooms):
+            self.end_room(name, reason)
 
     def enter(self, name: str, token: object, outlet: Outlet) -> tuple[Room, Participant]:
         """Let in whoever holds a token for this room. Raises TokenRefused, RoomRefused and what is below them."""
