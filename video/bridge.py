@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import structlog
 
@@ -29,11 +29,18 @@ class VideoBridge:
         secret: what tokens are signed with (``video.tokens.sign``).
         host, port: the UDP address to bind; port 0 takes a free one.
         announced: the addresses that pages are told, when they are not ``host``.
+        ice_servers: makes the ``iceServers`` that a page is told (TURN with short-lived credentials), for a person.
     """
 
     def __init__(
-        self, secret: bytes, host: str = "127.0.0.1", port: int = 0, announced: Sequence[str] = ()
+        self,
+        secret: bytes,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        announced: Sequence[str] = (),
+        ice_servers: Callable[[str], list[dict[str, Any]]] = lambda _: [],
     ) -> None:
+        self.ice_servers = ice_servers
         self.events = Events()
         self.rooms: dict[str, Room] = {}
         self.port = Port(host, port, announced)

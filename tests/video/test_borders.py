@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
 
 from tests.video.rig import House, eventually, token
 from tests.video.sources import Picture, Tone, loudness
-from video.client import VideoClient
+from video.client import Refused, VideoClient
 from video.events import Admitted, CaucusChanged
 from video.forward import Tape
 from video.peer import Sent
@@ -18,6 +21,10 @@ from video.tokens import Role
 class Kept:
     packets: int = 0
     reports: int = 0
+    marks: list[str] = field(default_factory=list)
+
+    def mark(self, kind: str, **facts: object) -> None:
+        self.marks.append(kind)
 
     def write(self, arrival_ns: int, packet: bytes) -> None:
         self.packets += 1
@@ -135,6 +142,12 @@ async def test_no_second_of_a_caucus_is_recorded_and_a_mute_is_silence(house: Ho
         await hears(other, one, 900)
     crossed = [event.crossed for event in house.bridge.events.drain() if isinstance(event, CaucusChanged)]
     assert crossed == [0, 0]
+    marks = [kept.marks for (_, what), kept in shelf.tapes.items() if what == "microphone"]
+    assert marks[:2] == [
+        ["join", "caucus", "join", "leave"],
+        ["join", "caucus", "join", "mute", "join", "leave"],
+    ]
+    assert marks[2] == ["join", "leave"]
 
 
 async def test_a_thin_line_keeps_the_voice_and_gets_its_picture_back(house: House) -> None:
@@ -176,3 +189,38 @@ async def test_a_thin_line_keeps_the_voice_and_gets_its_picture_back(house: Hous
         await eventually(told, "the page is told")
         slot.loss = 0.0
         await eventually(seen, "the picture is tried again")
+
+
+async def test_viewers_see_and_hear_and_are_neither_seen_nor_heard(house: House) -> None:
+    async with (
+        VideoClient(
+            house.socket(), token("judge", role=Role.HOST), microphone=Tone(500), camera=Picture()
+        ) as judge,
+        VideoClient(house.socket(), token("v1", role=Role.VIEWER)) as viewer,
+        VideoClient(house.socket(), token("v2", role=Role.VIEWER)) as another,
+    ):
+        await hears(viewer, judge, 500)
+        await hears(another, judge, 500)
+
+        async def pictures() -> bool:
+            received = viewer.of(judge.id)
+            return received is not None and received.frames > 5
+
+        await eventually(pictures, "the viewer sees")
+        assert judge.view["viewers"] == 2
+        assert [one["id"] for one in viewer.view["participants"]] == [judge.id]
+        assert judge.view["lines"] == {"audio": 0, "video": 0}
+
+
+async def test_a_viewer_may_not_send(house: House) -> None:
+    offer = (Path(__file__).parent / "offers" / "chromium.sdp").read_text()
+    async with VideoClient(house.socket(), token("v", role=Role.VIEWER)) as viewer:
+
+        async def entered() -> bool:
+            return bool(viewer.view)
+
+        await eventually(entered, "the viewer is in")
+        with pytest.raises(Refused) as refused:
+            await viewer.ask("offer", peer=7, sdp=offer, tracks={})
+        assert refused.value.code == "video.not_allowed"
+        assert house.bridge.peers() == []
