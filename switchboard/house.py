@@ -271,16 +271,13 @@ class House:
             else []
         )
 
-    def ring_again(self, contact_id: str, agent: str) -> None:
+    def ring_again(self, contact_id: str, agent: str | None = None) -> None:
         """The desk of this volunteer in this contact was reloaded and has no phone session (any more)."""
         contact = self.live.contact(contact_id)
-        if contact is None:
-            return
-        for party in contact.rung:
-            if party.agent == agent:
-                party.ring_again.set()
-        if contact.talk:
-            contact.talk.ring_again(agent)
+        if contact and contact.talk:
+            contact.talk.ring_again(agent or contact.agent or "")
+        elif contact and contact.ringing:
+            contact.ringing.ring_again.set()
 
     # ---- matters and volunteers
 

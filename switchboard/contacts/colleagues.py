@@ -16,7 +16,7 @@ import structlog
 from ivr.errors import LegFailed
 from routing.errors import InvalidRouting
 from routing.model import Change, Entry, KnownEntry, agent_of, live_seat
-from switchboard.contacts.legs import Party, ring_desk
+from switchboard.contacts.legs import Party, ring_volunteer
 from switchboard.times import now_ms
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ async def reach(contact: Contact, colleague: Colleague, legs: AsyncExitStack) ->
         note_colleague(contact, colleague, "accepted")
         house.desks.conversation(contact)
         try:
-            await _unless_withdrawn(colleague, ring_desk(contact, colleague, legs))
+            await _unless_withdrawn(colleague, ring_volunteer(contact, colleague, legs))
         except LegFailed as failed:
             log.info("colleague's leg failed", contact=contact.id, agent=colleague.agent, cause=failed.cause)
             raise NotCome("no_answer") from failed

@@ -112,9 +112,9 @@ class Contact:
     """The volunteer does not want the other hotline any more that still rings."""
     talks: int = 0
     """How many talks with a volunteer there were before this one."""
-    rung: list[Party] = field(default_factory=list)
-    """Whose phone rings before the talk."""
     talk: Conversation | None = None
+    ringing: Party | None = None
+    """The volunteer who has accepted and whose phone is being rung."""
     held_entry: str | None = None
     """What the routing engine holds the volunteer's seat for, where it is not the contact's own entry."""
     preferred_role: str | None = None

@@ -20,7 +20,7 @@ import structlog
 
 from ivr.ari.bridge import Bridge
 from ivr.call import Call
-from ivr.errors import AriError
+from ivr.errors import AriError, LegFailed
 from routing.errors import InvalidRouting, RoutingError
 from switchboard.contacts.colleagues import (
     Colleague,
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 Phase = Literal["talking", "held", "consulting", "three_way"]
-Over = Literal["left", "lost", "alone", "passed"]
-"""The lead has left; is gone with the desk and did not come back; left while somebody was asked who did not come; the
-contact was passed on."""
+Over = Literal["left", "alone", "passed", "lost"]
+"""The lead has left; left while somebody was asked who did not come; the contact was passed on; the lead's desk is gone
+and did not come back."""
 Room = Literal["caller", "side"]
 ROOMS: tuple[Room, ...] = ("caller", "side")
 MUSIC = "default"
@@ -91,7 +91,7 @@ class Conversation:
             if self._passed:
                 return "passed"
             if self.lead is lead and (over := await self._colleague_stays()):
-                return over
+                return "lost" if over == "left" and lead.lost else over
 
     async def close(self) -> None:
         """The talk is over, whoever ended it: nobody is asked any more, a colleague who was here is free."""
@@ -141,7 +141,10 @@ class Conversation:
                 return
             async with self._turn:
                 await self._settle()
-            if not await ring_until_back(self._contact, party, self._legs):
+            try:
+                await ring_until_back(self._contact, party, self._legs)
+            except LegFailed:
+                party.lost = not party.done
                 return
             async with self._turn:
                 await self._settle()
@@ -151,7 +154,7 @@ class Conversation:
         when that one does not come, the caller is alone."""
         colleague = self.colleague
         if colleague is None:
-            return "lost" if self.lead.lost else "left"
+            return "left"
         async with self._turn:
             await self._settle()
         asked = not colleague.settled.is_set()
@@ -380,7 +383,9 @@ class Conversation:
     async def _room(self, room: Room) -> Bridge:
         if room not in self._bridges:
             ari = self._contact.house.require_ari()
-            self._bridges[room] = Bridge(ari, f"co-{self._contact.id}")
+            self._bridges[room] = Bridge(
+                ari, f"co-{self._contact.id}"
+            )  # known before it is made: none is left behind
             await Bridge.create(ari, self._bridges[room].id)
         return self._bridges[room]
 

@@ -1,17 +1,15 @@
 """A volunteer's place in a conversation: the reservation, the line to the phone, and the phone rung again.
 
 Of a phone in the browser the end of the channel is never the volunteer's word: hanging up is a command of the desk
-(``Party.done``). So a leg that ends, or falls silent while the page is gone, is made anew as soon as the page is there
-again; a caller who is alone meanwhile hears music. A telephone beside the desk is another matter: whoever puts its
-receiver down has left the talk.
+(``Party.done``). So a line that ends, or falls silent while the page is gone, is made anew as soon as the page is there
+again. A telephone beside the desk is another matter: whoever puts its receiver down has left.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -28,34 +26,20 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 RELOAD_S = 15.0
-"""How long a conversation waits for a desk that is gone; a caller who is alone then hears music."""
+"""How long a conversation waits for a desk that was reloaded; a caller who is alone then hears music."""
 REGISTER_S = 4.5
 """How long a page that has just gone, or just come, may be without a phone before that counts as not reached."""
 RING_AGAIN_S = 0.15
 SILENT_S = 1.0
 BRIEF_S = 20.0
 MOST_BRIEF = 3
-"""So many legs in a row that ended by themselves so soon: the sound does not come through, another volunteer's will."""
-
-
-class Brief:
-    """Counts the legs in a row that did not last."""
-
-    def __init__(self) -> None:
-        self._since = time.monotonic()
-        self._count = 0
-
-    def too_many(self) -> bool:
-        """A leg has ended by itself; the next one begins."""
-        lasted, self._since = time.monotonic() - self._since, time.monotonic()
-        self._count = self._count + 1 if lasted < BRIEF_S else 0
-        return self._count >= MOST_BRIEF
+"""So many lines in a row that ended by themselves so soon: the sound does not come through, another volunteer's may."""
 
 
 @dataclass(eq=False)
 class Party:
     """One volunteer in a conversation. ``entry`` is what the routing engine holds the seat for; ``done``: told to
-    leave, so that the phone is not rung again; ``lost``: the desk is gone and did not come back."""
+    leave, so that the phone is not rung again. ``lost``: the desk is gone and did not come back."""
 
     agent: str
     reservation: int
@@ -63,8 +47,9 @@ class Party:
     line: Line | None = None
     done: bool = False
     lost: bool = False
+    brief: int = 0
+    since_s: float = field(default_factory=time.monotonic)
     ring_again: asyncio.Event = field(default_factory=asyncio.Event)
-    brief: Brief = field(default_factory=Brief)
 
     @property
     def up(self) -> bool:
@@ -73,86 +58,14 @@ class Party:
     async def hang_up(self) -> None:
         """Out of the conversation, for good."""
         self.done = True
+        self.ring_again.set()  # ends a ringing that is under way
         if self.line is not None and not self.line.gone.done():
             await self.line.channel.hangup()
 
 
-async def ring_desk(contact: Contact, party: Party, held: AsyncExitStack) -> None:
-    """The volunteer who has accepted. A page that is being reloaded has no phone for a moment: it is rung once it has.
-    The line is given to ``held``, which hangs it up.
-
-    Raises LegFailed, with the reservation as it was.
-    """
-    with _rung(contact, party):
-        while True:
-            try:
-                if await _ring_once(contact, party, held):
-                    return
-            except LegFailed:
-                if contact.agent_done or party.done or not _coming_back(contact, party):
-                    raise
-            await _again_soon(party)
-
-
-async def wants_new_leg(contact: Contact, party: Party, moved: asyncio.Event) -> bool:
-    """Wait for the end of the line, or until ``moved`` is set. True when the volunteer did not mean it: the desk is to
-    be rung again."""
-    line = party.line
-    if line is None:
-        return False
-    again = asyncio.create_task(party.ring_again.wait())
-    elsewhere = asyncio.create_task(moved.wait())
-    silent = asyncio.create_task(_falls_silent(contact, party, line))
-    try:
-        await asyncio.wait({line.gone, again, elsewhere, silent}, return_when=asyncio.FIRST_COMPLETED)
-        if elsewhere.done():
-            return False
-        return not party.done and (again.done() or _in_browser(contact, party))
-    finally:
-        for task in (again, elsewhere, silent):
-            task.cancel()
-        await asyncio.gather(again, elsewhere, silent, return_exceptions=True)
-
-
-async def ring_until_back(contact: Contact, party: Party, held: AsyncExitStack) -> bool:
-    """Until the desk's phone has answered. False: it did not within ``RELOAD_S`` or legs never last (``lost``), or this
-    volunteer was told to leave."""
-    if party.brief.too_many():
-        party.lost = True
-        return False
-    try:
-        async with asyncio.timeout(RELOAD_S):
-            while not party.done:
-                try:
-                    if await _ring_once(contact, party, held):
-                        return True
-                except LegFailed:
-                    await _again_soon(party)
-    except TimeoutError:
-        log.info("desk did not come back", contact=contact.id, agent=party.agent)
-        party.lost = True
-    return False
-
-
-async def _ring_once(contact: Contact, party: Party, held: AsyncExitStack) -> bool:
-    """False when the page came anew while the older one was still being rung."""
-    party.ring_again.clear()
-    ringing = asyncio.create_task(_ring(contact, party, held))
-    again = asyncio.create_task(party.ring_again.wait())
-    try:
-        await asyncio.wait({ringing, again}, return_when=asyncio.FIRST_COMPLETED)
-        if not ringing.done():
-            return False
-        party.line = ringing.result()
-        return True
-    finally:
-        for task in (ringing, again):
-            task.cancel()
-        await asyncio.gather(ringing, again, return_exceptions=True)
-
-
-async def _ring(contact: Contact, party: Party, held: AsyncExitStack) -> Line:
-    """Ring this volunteer's phone; each try has a channel id of its own. Raises ``LegFailed``."""
+async def ring_volunteer(contact: Contact, party: Party, held: AsyncExitStack) -> Line:
+    """Ring this volunteer's phone; each try has a channel id of its own. The line is given to ``held``, which hangs it
+    up. Raises ``LegFailed``."""
     house = contact.house
     desk = house.desks.at(party.agent)
     if desk is None:
@@ -163,7 +76,7 @@ async def _ring(contact: Contact, party: Party, held: AsyncExitStack) -> Line:
     leg = leg_id(contact, party.reservation, contact.tries)
     if party.agent == contact.agent:
         contact.leg = leg
-    return await held.enter_async_context(
+    party.line = await held.enter_async_context(
         agent_leg(
             house.require_ari(),
             desk.endpoint,
@@ -172,6 +85,7 @@ async def _ring(contact: Contact, party: Party, held: AsyncExitStack) -> Line:
             timeout_ms=house.config.leg_ms,
         )
     )
+    return party.line
 
 
 async def _ring_own_phone(contact: Contact, party: Party, desk: Desk) -> Line:
@@ -180,20 +94,97 @@ async def _ring_own_phone(contact: Contact, party: Party, desk: Desk) -> Line:
     if party.agent == contact.agent:
         contact.leg = ring.leg_id
     try:
-        return await ring.answered()
+        party.line = await ring.answered()
     except BaseException:
         ring.withdrawn.set()
         raise
+    return party.line
 
 
-@contextmanager
-def _rung(contact: Contact, party: Party) -> Iterator[None]:
-    """Before the talk it is the contact that knows whose phone rings: a page that comes anew is rung anew."""
-    contact.rung.append(party)
+def leg_id(contact: Contact, reservation: int, tries: int) -> str:
+    return f"ag-{contact.id}-{reservation}-{tries}"
+
+
+def reservation_of(leg: str) -> int:
+    """Under which reservation a leg was rung, by its id."""
+    return int(leg.rsplit("-", 2)[1])
+
+
+async def ring_desk(contact: Contact, party: Party, held: AsyncExitStack) -> None:
+    """The volunteer who has accepted. A page that is being reloaded has no phone for a moment: it is rung once it has.
+
+    Raises ``LegFailed``, with the reservation as it was.
+    """
+    contact.ringing = party
     try:
-        yield
+        while True:
+            try:
+                if await _ring_once(contact, party, held):
+                    return
+            except LegFailed:
+                if contact.agent_done or party.done or not _coming_back(contact, party):
+                    raise
+            await _again_soon(party)
     finally:
-        contact.rung.remove(party)
+        contact.ringing = None
+
+
+async def wants_new_leg(contact: Contact, party: Party, moved: asyncio.Event) -> bool:
+    """Wait for the end of the line, or until ``moved`` is set. True when the volunteer did not mean it: the desk is to
+    be rung again."""
+    line = party.line
+    if line is None:
+        return False
+    party.since_s = time.monotonic()
+    again = asyncio.create_task(party.ring_again.wait())
+    elsewhere = asyncio.create_task(moved.wait())
+    silent = asyncio.create_task(_falls_silent(contact, party, line))
+    try:
+        await asyncio.wait({line.gone, again, elsewhere, silent}, return_when=asyncio.FIRST_COMPLETED)
+        if elsewhere.done() or party.done:
+            return False
+        return again.done() or (_in_browser(contact, party) and not _too_brief(party))
+    finally:
+        for task in (again, elsewhere, silent):
+            task.cancel()
+        await asyncio.gather(again, elsewhere, silent, return_exceptions=True)
+        party.ring_again.clear()
+
+
+def _too_brief(party: Party) -> bool:
+    """Whether too many lines in a row did not last; then this volunteer is lost too."""
+    party.brief = party.brief + 1 if time.monotonic() - party.since_s < BRIEF_S else 0
+    party.lost = party.brief >= MOST_BRIEF
+    return party.lost
+
+
+async def ring_until_back(contact: Contact, party: Party, held: AsyncExitStack) -> None:
+    """A reloaded desk registers its phone within a moment: try until it has. Raises ``LegFailed``."""
+    try:
+        async with asyncio.timeout(RELOAD_S):
+            while not party.done:
+                try:
+                    if await _ring_once(contact, party, held):
+                        return
+                except LegFailed:
+                    await _again_soon(party)
+    except TimeoutError as error:
+        raise LegFailed(0, "the desk did not come back") from error
+    raise LegFailed(0, "the volunteer has hung up")
+
+
+async def _ring_once(contact: Contact, party: Party, held: AsyncExitStack) -> Line | None:
+    """None when the page came anew while the older one was still being rung."""
+    party.ring_again.clear()
+    ringing = asyncio.create_task(ring_volunteer(contact, party, held))
+    again = asyncio.create_task(party.ring_again.wait())
+    try:
+        await asyncio.wait({ringing, again}, return_when=asyncio.FIRST_COMPLETED)
+        return ringing.result() if ringing.done() else None
+    finally:
+        for task in (ringing, again):
+            task.cancel()
+        await asyncio.gather(ringing, again, return_exceptions=True)
 
 
 async def _again_soon(party: Party) -> None:
@@ -232,15 +223,6 @@ def _in_browser(contact: Contact, party: Party) -> bool:
 def _coming_back(contact: Contact, party: Party) -> bool:
     desk = contact.house.desks.at(party.agent)
     return desk is not None and desk.phone == "browser" and time.monotonic() - desk.moved_s < REGISTER_S
-
-
-def leg_id(contact: Contact, reservation: int, tries: int) -> str:
-    return f"ag-{contact.id}-{reservation}-{tries}"
-
-
-def reservation_of(leg: str) -> int:
-    """Under which reservation a leg was rung, by its id."""
-    return int(leg.rsplit("-", 2)[1])
 
 
 async def finish_seat(contact: Contact, reservation: int) -> None:

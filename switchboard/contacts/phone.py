@@ -118,8 +118,8 @@ async def resume_call(call: Call, contact: Contact) -> None:
 
 async def serve(call: Call, contact: Contact, hotline: Hotline, recalled: Recalled | None = None) -> None:
     """Wait for a volunteer, talk, ask how it was. A caller who was passed on waits for the next volunteer at the old
-    place, and so does one whose volunteer's desk is lost; one whom the volunteer left with somebody who did not answer
-    goes to the head of the queue."""
+    place; one whom the volunteer left with somebody who did not answer, or whose volunteer is lost, goes
+    to the head of the queue."""
     while True:
         async with AsyncExitStack() as held:
             found = await find_conversation(contact, recalled, held) if recalled else None
@@ -135,18 +135,15 @@ async def serve(call: Call, contact: Contact, hotline: Hotline, recalled: Recall
             break
         if over == "passed":
             contact.once_more()
-        elif over == "lost":
-            contact.once_more()
-            await say(call, ["connection_failed"])
         else:
-            await _left_alone(call, contact)
+            await _left_alone(call, contact, "connection_failed" if over == "lost" else "transfer_failed")
     contact.end("completed", "agent")
     await ask_survey(call, contact, hotline)
 
 
-async def _left_alone(call: Call, contact: Contact) -> None:
+async def _left_alone(call: Call, contact: Contact, told: str = "transfer_failed") -> None:
     contact.left_alone()
-    await say(call, ["transfer_failed"])
+    await say(call, [told])
 
 
 async def wait_for_volunteer(call: Call, contact: Contact, held: AsyncExitStack) -> Party | None:

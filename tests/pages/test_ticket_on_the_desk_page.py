@@ -91,7 +91,7 @@ async def test_what_was_typed_in_a_call_survives_a_killed_tab_and_a_killed_switc
 
         await at(desk, "hang-up").click()
         await expect(at(desk, "wrap-up")).to_be_visible()
-        await caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+        await caller.rtp.hear(SURVEY, PATIENCE_S)
         caller.hang_up()
         await caller.ended()
         await at(desk, "ticket-follow_up").press_sequentially("周五回电")
@@ -148,7 +148,7 @@ async def test_law_is_searched_and_cited_by_keyboard_and_a_ticket_out_of_time_is
         await saved(desk)
 
         await at(desk, "hang-up").click()
-        await caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+        await caller.rtp.hear(SURVEY, PATIENCE_S)
         caller.hang_up()
         await caller.ended()
         [record] = await switchboard.wait_ended(1, PATIENCE_S)

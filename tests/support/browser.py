@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Browser, Locator, Page, expect
+from contextlib import suppress
+
+from playwright.async_api import Browser, Locator, Page, TimeoutError, expect
 
 from tests.support.switchboard import PASSWORD, Switchboard, eventually
 
@@ -52,6 +54,21 @@ async def ready(desk: Page, *, free: bool = True) -> None:
     await eventually(lambda: _registered(desk), PATIENCE_S, "the softphone is registered")
 
 
+async def accept(desk: Page) -> None:
+    """Take the caller who waits. A card that a busy machine showed too late comes again after "I am back"."""
+
+    async def taken() -> bool:
+        if await at(desk, "call").count():
+            return True
+        for button in ("back", "accept"):
+            with suppress(TimeoutError):
+                if await at(desk, button).count():
+                    await at(desk, button).click(timeout=2_000)
+        return False
+
+    await eventually(taken, 2 * PATIENCE_S, "the call is on the desk")
+
+
 async def probe(desk: Page, what: str) -> object:
     return await desk.evaluate(f"window.__desk.{what}")
 
@@ -71,3 +88,15 @@ async def hears(desk: Page, hertz: int, seconds: float = PATIENCE_S) -> None:
         return heard > HEARD
 
     await eventually(loud, seconds, f"{hertz} Hz in the browser")
+
+
+async def hears_not(desk: Page, hertz: int, seconds: float = PATIENCE_S) -> None:
+    """Until three looks in a row found nothing of this tone."""
+    looks = 0
+
+    async def quiet() -> bool:
+        nonlocal looks
+        looks = looks + 1 if await desk.evaluate(f"window.__desk.tone({hertz})") < HEARD / 4 else 0
+        return looks >= 3
+
+    await eventually(quiet, seconds, f"no {hertz} Hz in the browser")

@@ -1,6 +1,5 @@
-import { enAdmin } from './en-admin'
-import { enBoard } from './en-board'
 import { enDesk } from './en-desk'
+import { enDeskBeside } from './en-desk-beside'
 import type { zh } from './zh'
 
 export const en: typeof zh = {
@@ -144,7 +143,5 @@ export const en: typeof zh = {
     trunk: 'Trunk',
     rules: 'Published rules',
   },
-  desk: enDesk,
-  board: enBoard,
-  admin: enAdmin,
+  desk: { ...enDesk, ...enDeskBeside },
 }

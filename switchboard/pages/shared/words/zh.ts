@@ -1,7 +1,6 @@
 /** 中文。English must have the same keys (checked by the compiler). */
-import { zhAdmin } from './zh-admin'
-import { zhBoard } from './zh-board'
 import { zhDesk } from './zh-desk'
+import { zhDeskBeside } from './zh-desk-beside'
 
 export const zh = {
   product: '12348 公共法律服务热线',
@@ -140,7 +139,5 @@ export const zh = {
     trunk: '电话中继',
     rules: '已发布的规则',
   },
-  desk: zhDesk,
-  board: zhBoard,
-  admin: zhAdmin,
+  desk: { ...zhDesk, ...zhDeskBeside },
 }
