@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
 
-.PHONY: help run test check format bench bench-calls bench-routing bench-desk faults clean
+.PHONY: help run test check format bench bench-calls bench-routing bench-desk bench-law bench-video bench-recording faults clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,7 +35,7 @@ format: $(VENV)/dev.stamp  ## put the sources into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-calls bench-routing bench-desk  ## all benchmarks, each against what one would use instead
+bench: bench-calls bench-routing bench-desk bench-law bench-video bench-recording  ## all benchmarks, each against what one would use instead
 
 bench-calls: $(VENV)/dev.stamp  ## calls per second and key to prompt, against Asterisk's own app_queue
 	bash tests/support/system.sh
@@ -48,9 +48,19 @@ bench-desk: $(VENV)/dev.stamp  ## reservation to painted card, against a page th
 	bash tests/support/system.sh
 	$(BIN)/python -m tests.load.desk
 
+bench-law: $(VENV)/dev.stamp  ## questions to a collection of 20,000 articles of law, on both databases
+	$(BIN)/python -m tests.load.law
+
+bench-recording: $(VENV)/dev.stamp  ## CPU of tape and mux, against aiortc's MediaRecorder
+	$(BIN)/python -m tests.load.recording
+
+bench-video: $(VENV)/dev.stamp  ## CPU a forwarded packet in rooms of four, against Janus's videoroom
+	bash tests/support/janus.sh
+	$(BIN)/python -m tests.load.video --rooms 4 8 16 --against janus
+
 faults: $(VENV)/dev.stamp  ## the long form of the promises
 	bash tests/support/system.sh
-	SWITCHBOARD_LONG=1 $(BIN)/pytest tests/faults tests/integration tests/routing
+	SWITCHBOARD_LONG=1 $(BIN)/pytest tests/faults tests/integration tests/routing tests/video
 
 clean:  ## forget the virtual environment, built pages and caches; data stays
 	rm -rf $(VENV) $(CACHE) switchboard/web/static switchboard/pages/node_modules

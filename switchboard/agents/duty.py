@@ -174,6 +174,7 @@ class Duty:
                 self._tell(agent, "shifts", self._shifts_frame(shifts))
             self._told = {key: frame for key, frame in self._told.items() if key[0] in present}
             counts = {
+                "follow_ups": await self._records.open_follow_ups(),
                 "appeals": await self._records.open_appeals(),
                 "swaps": await self._records.shifts.open_swaps(),
             }

@@ -383,7 +383,10 @@ class Conversation:
     async def _room(self, room: Room) -> Bridge:
         if room not in self._bridges:
             ari = self._contact.house.require_ari()
-            self._bridges[room] = await Bridge.create(ari, f"co-{self._contact.id}", type="mixing")
+            self._bridges[room] = Bridge(
+                ari, f"co-{self._contact.id}"
+            )  # known before it is made: none is left behind
+            await Bridge.create(ari, self._bridges[room].id)
         return self._bridges[room]
 
     async def _play_music(self, room: Room, wanted: bool) -> None:

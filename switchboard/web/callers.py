@@ -194,3 +194,4 @@ async def followed_up(call: Call) -> None:
         note=call.body.note,
     )
     await records.audit(call.account.name, "follow_up.done", ident)
+    await call.house.duty.look_at_plan()

@@ -63,7 +63,7 @@ async def test_a_caller_reaches_a_volunteer_in_the_browser_and_the_board_shows_i
         await expect(at(board, f"finished-{record.id}")).to_be_visible()
 
     await at(desk, "disposition-advised").click()
-    await at(desk, "note").fill("欠薪三个月，建议申请劳动仲裁。")
+    await at(desk, "ticket-advice").fill("欠薪三个月，建议申请劳动仲裁。")
     await at(desk, "save-ready").click()
     await expect(at(desk, "state")).to_have_attribute("data-state", "available")
     record = await only_record(switchboard)

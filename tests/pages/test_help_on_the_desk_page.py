@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.support.browser import PATIENCE_S, active, at, ready, sign_in
+from tests.support.browser import PATIENCE_S, accept, active, at, ready, sign_in
 from tests.support.phones import Caller
 from tests.support.prompts import MENU
 from tests.support.switchboard import SUPERVISOR, Switchboard, eventually
@@ -38,7 +38,7 @@ async def in_a_call(switchboard: Switchboard, desk: Page, number: str) -> AsyncI
         await caller.answered(PATIENCE_S)
         await caller.rtp.wait_tone(MENU, 0.1, PATIENCE_S)
         await caller.rtp.press("2")
-        await at(desk, "accept").click()
+        await accept(desk)
         await eventually(lambda: active(desk), PATIENCE_S, "the softphone has answered")
         yield caller
 
@@ -64,7 +64,7 @@ async def test_a_call_for_help_goes_to_the_board_and_back_and_survives_reload_an
     await board.add_init_script(COUNT_NOTES)
     await board.reload()
     await expect(at(board, "board")).to_have_attribute("data-live", "true")
-    await board.locator("h1").click()  # a browser is silent until the first click
+    await at(board, "age").click()  # a browser is silent until the first click
     desk = await sign_in(chromium, switchboard, "v901", "/desk")
     await ready(desk)
     await expect(at(desk, "help")).to_have_count(0)  # nobody to call about

@@ -127,7 +127,7 @@ async def test_a_message_is_heard_and_answered_by_one_click_and_the_board_follow
     home.hang_up(talk.call_id)
     await home.ended(PATIENCE_S)
     await at(desk, "disposition-advised").click()
-    await at(desk, "note").fill("已电话答复：可申请劳动仲裁。")
+    await at(desk, "ticket-advice").fill("已电话答复：可申请劳动仲裁。")
     await at(desk, "save-ready").click()
     await expect(at(desk, "state")).to_have_attribute("data-state", "available")
     await expect(at(desk, "messages")).to_have_attribute("data-count", "0")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Browser, Locator, Page, expect
+from contextlib import suppress
+
+from playwright.async_api import Browser, Locator, Page, TimeoutError, expect
 
 from tests.support.switchboard import PASSWORD, Switchboard, eventually
 
@@ -50,6 +52,21 @@ async def ready(desk: Page, *, free: bool = True) -> None:
     if free:
         await expect(at(desk, "state")).to_have_attribute("data-state", "available")
     await eventually(lambda: _registered(desk), PATIENCE_S, "the softphone is registered")
+
+
+async def accept(desk: Page) -> None:
+    """Take the caller who waits. A card that a busy machine showed too late comes again after "I am back"."""
+
+    async def taken() -> bool:
+        if await at(desk, "call").count():
+            return True
+        for button in ("back", "accept"):
+            with suppress(TimeoutError):
+                if await at(desk, button).count():
+                    await at(desk, button).click(timeout=2_000)
+        return False
+
+    await eventually(taken, 2 * PATIENCE_S, "the call is on the desk")
 
 
 async def probe(desk: Page, what: str) -> object:

@@ -106,7 +106,7 @@ export function useBoard() {
   const helpCalls = items<HelpCall>('help')
   const lates = items<Late>('late')
   const allRequests = items<Requests>('requests')
-  const requests = computed(() => allRequests.value[0] ?? { appeals: 0, swaps: 0 })
+  const requests = computed(() => allRequests.value[0] ?? { follow_ups: 0, appeals: 0, swaps: 0 })
   const figures = computed(() => allFigures.value[0] ?? null)
   const live = computed(() => asOf.value !== null && !silent.value)
   const loaded = computed(() => asOf.value !== null)

@@ -98,6 +98,7 @@ export interface Late {
 
 /** What waits for a supervisor's decision. */
 export interface Requests {
+  follow_ups: number
   appeals: number
   swaps: number
 }

@@ -12,10 +12,11 @@ import { useNow } from '@/shared/tick'
 import { Alerts } from './alerts'
 import { deskId } from './desk-id'
 import { Earpiece } from './earpiece'
-import type { DeskFrame, PhoneKind } from './frames'
+import type { DeskFrame, Directory, Done, PhoneKind } from './frames'
 import { CommandError, DeskLink } from './link'
 import { Microphone } from './microphone'
-import { applyFrame, emptyModel, isBusy } from './model'
+import { applyFrame, colleagueAnswered, colleagueHere, emptyModel, isBusy, mayPassOn } from './model'
+import { ownPhone } from './own-phone'
 import { Softphone } from './phone'
 import { exposeProbe } from './probe'
 import { Ringer } from './ringer'
@@ -28,6 +29,9 @@ export interface Notice {
   kind: 'bad' | 'good' | 'warn'
   text: string
 }
+
+/** A colleague's id, or a matter's. */
+export type Choice = { agent: string } | { matter: string }
 
 export type Desk = ReturnType<typeof useDesk>
 
@@ -47,6 +51,7 @@ export function useDesk() {
   const accepting = ref<number | null>(null)
   const blocked = ref(false)
   const settingUp = ref(false)
+  const choosing = ref(false)
   const earpieceDevice = ref(recall('earpiece') ?? '')
   const link = shallowRef<DeskLink | null>(null)
 
@@ -94,15 +99,32 @@ export function useDesk() {
   }
 
   /** Sends one command; true when the server did it. A refusal is shown, not thrown. */
-  async function command(type: string, fields: object = {}): Promise<boolean> {
+  async function command(type: string, fields: object = {}, onAnswer?: (answer: Done) => void): Promise<boolean> {
     if (!link.value) return false
     if (offline.value) say('warn', t('desk.errors.notSent'))
     try {
-      await link.value.command(type, fields)
+      const answer = await link.value.command(type, fields)
+      onAnswer?.(answer)
       return true
     } catch (error) {
       tell(error)
       return false
+    }
+  }
+
+  function order(type: string, fields: object = {}): Promise<boolean> {
+    return model.contact ? command(type, { contact: model.contact.id, ...fields }) : Promise.resolve(false)
+  }
+
+  /** Like `order`, for what may be refused with something to decide: the refusal itself; null: it was done. */
+  async function attempt(type: string, fields: object): Promise<CommandError | null> {
+    if (!link.value || !model.contact) return new CommandError('lost', null)
+    try {
+      await link.value.command(type, { contact: model.contact.id, ...fields })
+      return null
+    } catch (error) {
+      if (error instanceof CommandError) return error
+      throw error
     }
   }
 
@@ -134,6 +156,11 @@ export function useDesk() {
 
   function needsSetUp(): boolean {
     if (model.contact || model.reservation || kind.value === 'sip') return false
+    if (kind.value === 'trunk') {
+      // No microphone is asked for; but a telephone that nobody knows cannot ring.
+      void ownPhone().then((known) => (settingUp.value ||= !known.number), () => undefined)
+      return false
+    }
     if (!checkedToday()) return true
     void microphone.open().then((open) => (settingUp.value = settingUp.value || !open))
     return false
@@ -190,7 +217,37 @@ export function useDesk() {
       await command('hang_up', { contact: model.contact.id })
     },
     toggleMute: () => phone.view.session === 'active' && phone.setMuted(!phone.view.muted),
-    toggleHold: () => phone.view.session === 'active' && phone.setHeld(!phone.view.held),
+    /** The caller to music, or back; with a colleague here: from one to the other. */
+    toggleHold: () => {
+      const contact = model.contact
+      if (!contact || contact.stage !== 'talking' || contact.part === 'colleague') return
+      if (colleagueAnswered(contact) && contact.colleague?.state !== 'three_way') return order('toggle')
+      return order(contact.held ? 'resume' : 'hold')
+    },
+    toggleColleague: () => order('toggle'),
+    closeList: () => (choosing.value = false),
+    /** The list of colleagues, or, with one in the talk, the hand-over itself. */
+    passOn: () => {
+      if (model.contact && colleagueAnswered(model.contact)) return order('complete')
+      if (model.contact && mayPassOn(model.contact)) choosing.value = !choosing.value
+      else if (model.contact?.stage === 'talking') say('warn', t('desk.handOver.oneAtATime'))
+      else if (model.contact) say('warn', t('desk.handOver.notYet'))
+    },
+    join: () => model.contact && colleagueAnswered(model.contact) && order('join'),
+    complete: () => model.contact && colleagueAnswered(model.contact) && order('complete'),
+    giveUp: () => model.contact && colleagueHere(model.contact) && order('give_up'),
+    /** Whom to: a colleague, or whoever serves a matter. Refusals come back, so that the choice can be made again. */
+    handOn: (how: 'transfer' | 'consult' | 'invite', to: Choice, note: string, anyway = false) =>
+      how === 'transfer'
+        ? attempt('transfer', { ...to, note, anyway })
+        : attempt('ask_colleague', { ...to, note, three_way: how === 'invite' }),
+    openDirectory: async (open: boolean) => {
+      if (!open) model.directory = null
+      if (offline.value) return
+      await command('directory', { open }, (answer) => {
+        if (open) model.directory = answer.directory as Directory
+      })
+    },
     pauseRecording: (paused: boolean) =>
       model.contact
         ? command(paused ? 'pause_recording' : 'resume_recording', { contact: model.contact.id })
@@ -280,14 +337,15 @@ export function useDesk() {
         void link.value?.command('seen', { reservation: id }).catch(() => undefined)
       }
       if (before?.[0] === id) return
-      if (kind.value === 'browser' || recall('ringer') !== null) void ringer.start()
+      if (kind.value !== 'sip' || recall('ringer') !== null) void ringer.start()
       const card = model.reservation?.card
       if (card) {
         const caller = t('common.ending', { digits: ending(card.caller) })
-        alerts.raise(`☎ ${t(card.medium === 'callback' ? 'desk.incoming.noticeBack' : 'desk.incoming.notice')}`, [card.matter && pick(card.matter), caller].filter(Boolean).join(' · '))
+        alerts.raise(`☎ ${t(card.medium === 'callback' ? 'desk.incoming.noticeBack' : card.medium === 'consult' ? 'desk.transfer.asksYou' : 'desk.incoming.notice', { name: card.from?.name ?? '' })}`, [card.matter && pick(card.matter), caller].filter(Boolean).join(' · '))
       }
     },
   )
+  watch(() => model.contact !== null && mayPassOn(model.contact), (may) => (choosing.value &&= may))
   watch(accepting, (id) => id !== null && ringer.stop())
   watch(() => model.refused, (refused) => {
     if (!refused) return
@@ -320,6 +378,7 @@ export function useDesk() {
     accepting,
     blocked,
     settingUp,
+    choosing,
     offline,
     inCall,
     earpieceDevice,

@@ -14,7 +14,14 @@ export interface Matter extends Words {
   id: string
 }
 
-export type Medium = 'call' | 'callback' | 'message'
+export type Medium = 'call' | 'callback' | 'message' | 'consult'
+
+/** A colleague, as colleagues see each other. */
+export interface Name {
+  id: string
+  name: string
+  role: string
+}
 
 export interface Card {
   /** Of a call-back the switchboard calls the caller once the volunteer has accepted. */
@@ -30,6 +37,32 @@ export interface Card {
   priority_reason: string | null
   earlier: number
   demo: boolean
+  /** Of a consultation: who asks, and what that one wrote. */
+  from?: Name
+  note?: string
+  /** Who had this caller before, how it came here, and what was written. */
+  passed?: { by: Name; note: string; how: 'blind' | 'attended' | 'stayed' } | null
+}
+
+/** What became of the colleague who was asked; the last five are over. */
+export type ColleagueState =
+  | 'asked' | 'ringing' | 'consulting' | 'parked' | 'three_way'
+  | 'declined' | 'no_answer' | 'nobody' | 'withdrawn' | 'left'
+
+export interface Colleague {
+  who: Name | null
+  matter: Matter | null
+  since: number
+  state: ColleagueState
+  three_way?: boolean
+}
+
+/** Who is there, and who is free for what; `estimate` in minutes, from and to (null: more). */
+export interface Directory {
+  now: number
+  colleagues: (Name & { languages: string[]; matters: string[]; state: StateName; reason: string | null; since: number; demo: boolean })[]
+  matters: (Words & { id: string; role: string; on_duty: number; free: number; estimate: [number, number | null] | null })[]
+  roles: (Words & { id: string; matter: string; on_duty: number; free: number })[]
 }
 
 export interface Reservation {
@@ -51,10 +84,23 @@ export interface Contact {
   recording_paused: boolean
   /** False: the caller refused to be recorded. */
   consent: boolean
+  /** The time for writing was made longer, which happens once. */
+  extended?: boolean
   /** The hotlines that may be added to the talk. */
   transfers: Hotline[]
   /** The hotline that was added last, and what became of it. */
   hand_over: (Words & { to: string; state: HandOverState }) | null
+  /** `colleague`: a volunteer with another's caller; everything but leaving is that one's. */
+  part?: 'lead' | 'colleague'
+  /** The caller hears music. */
+  held?: boolean
+  /** Whom this volunteer asked last. */
+  colleague?: Colleague | null
+  /** For a colleague: whose caller it is, and who is heard. */
+  lead?: Name | null
+  room?: 'consulting' | 'parked' | 'three_way' | null
+  /** Who has the caller now. */
+  passed_to?: Name | null
 }
 
 export interface Hotline extends Words {
@@ -157,6 +203,7 @@ export type DeskFrame =
   | { type: 'help'; help: HelpCall | null }
   | { type: 'shifts'; shifts: Shift[] }
   | { type: 'news'; what: 'swap' | 'appeal'; id: string; state: string }
+  | { type: 'directory'; directory: Directory }
   | { type: 'beat'; now: number }
   | Done
   | ({ type: 'error'; re: string; code: string } & Words)

@@ -1,11 +1,12 @@
 /** Function keys of the desk: remappable, and deaf while somebody is typing. */
 import { recall, remember } from '@/shared/storage'
 
-export type Action = 'accept' | 'decline' | 'hangUp' | 'mute' | 'hold' | 'toggle' | 'callHelp'
+export type Action = 'accept' | 'decline' | 'hangUp' | 'mute' | 'hold' | 'toggle' | 'callHelp' | 'transfer' | 'join'
 
-export const ACTIONS: readonly Action[] = ['accept', 'decline', 'hangUp', 'mute', 'hold', 'toggle', 'callHelp']
+export const ACTIONS: readonly Action[] = ['accept', 'decline', 'hangUp', 'mute', 'hold', 'toggle', 'callHelp', 'transfer', 'join']
 
-/** F3, F5, F6, F11 and F12 belong to the browser; of F1 its help opens only where a page does not take the key. */
+/** F5, F11 and F12 belong to the browser; what it does with F1, F3 and F6 it does only where a page does not take them.
+ * With a colleague in the talk, `hold` changes between the two, `transfer` hands over and `decline` sends away. */
 const DEFAULTS: Record<Action, string> = {
   accept: 'F2',
   decline: 'F4',
@@ -14,6 +15,8 @@ const DEFAULTS: Record<Action, string> = {
   hangUp: 'F9',
   toggle: 'F10',
   callHelp: 'F1',
+  transfer: 'F6',
+  join: 'F3',
 }
 
 const FUNCTION_KEY = /^F([1-9]|1[0-9]|2[0-4])$/

@@ -13,6 +13,8 @@ export class CommandError extends Error {
   constructor(
     readonly code: string,
     readonly words: Words | null,
+    /** Further fields of the refusal, such as how long somebody would have to wait. */
+    readonly detail: Readonly<Record<string, unknown>> = {},
   ) {
     super(code)
   }
@@ -110,7 +112,7 @@ export class DeskLink {
   private take(frame: DeskFrame): void {
     if (frame.type === 'done') return this.settle(frame.re, frame)
     if (frame.type === 'error') {
-      return this.settle(frame.re, new CommandError(frame.code, { zh: frame.zh, en: frame.en }))
+      return this.settle(frame.re, new CommandError(frame.code, { zh: frame.zh, en: frame.en }, detailOf(frame)))
     }
     // Said by the page itself, not by the browser behind it: a page that is frozen must not look alive.
     if (frame.type === 'beat') this.socket.send({ type: 'here' })
@@ -129,4 +131,9 @@ export class DeskLink {
     if (answer instanceof CommandError) waiting.failed(answer)
     else waiting.done(answer)
   }
+}
+
+function detailOf(frame: object): Record<string, unknown> {
+  const known = ['type', 're', 'code', 'zh', 'en']
+  return Object.fromEntries(Object.entries(frame).filter(([name]) => !known.includes(name)))
 }

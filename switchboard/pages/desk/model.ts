@@ -1,7 +1,7 @@
 /** What the desk knows: a fold over the server's frames, without sound, screen or network. */
 import type { Words } from '@/shared/api'
 
-import type { AgentState, Contact, DeskFrame, GoneReason, HelpCall, Matter, Message, PhoneAccount, Queue, Reservation, Shift } from './frames'
+import type { AgentState, Colleague, Contact, DeskFrame, Directory, GoneReason, HelpCall, Matter, Message, PhoneAccount, Queue, Reservation, Shift } from './frames'
 
 export interface DeskModel {
   /** At least one welcome has come. */
@@ -21,6 +21,8 @@ export interface DeskModel {
   news: number
   pauseReasons: string[]
   dispositions: string[]
+  /** The colleagues, while the list is open. */
+  directory: Directory | null
   matters: Matter[]
   /** The last reservation that went away without becoming a contact. */
   gone: { id: number; why: GoneReason } | null
@@ -44,6 +46,7 @@ export function emptyModel(): DeskModel {
     news: 0,
     pauseReasons: [],
     dispositions: [],
+    directory: null,
     matters: [],
     gone: null,
     refused: null,
@@ -75,7 +78,54 @@ export function recordingState(contact: Contact): RecordingState {
 /** Whether another hotline may be added now: one at a time, and only while caller and volunteer talk. */
 export function canHandOver(contact: Contact): boolean {
   const state = contact.hand_over?.state
+  if (contact.held || colleagueHere(contact)) return false
   return contact.stage === 'talking' && contact.transfers.length > 0 && state !== 'ringing' && state !== 'joined'
+}
+
+const OVER = new Set(['declined', 'no_answer', 'nobody', 'withdrawn', 'left'])
+
+/** The colleague who is here, or on the way; null when nobody is (any more). */
+export function colleagueHere(contact: Contact): Colleague | null {
+  const colleague = contact.colleague ?? null
+  return colleague && !OVER.has(colleague.state) ? colleague : null
+}
+
+/** Whether the colleague has answered, so that one can toggle, join and hand over. */
+export function colleagueAnswered(contact: Contact): boolean {
+  return ['consulting', 'parked', 'three_way'].includes(colleagueHere(contact)?.state ?? '')
+}
+
+/** Whether the caller may be passed on, or somebody asked, now: one at a time. */
+export function mayPassOn(contact: Contact): boolean {
+  const third = contact.hand_over?.state
+  if (contact.stage !== 'talking' || contact.part === 'colleague' || colleagueHere(contact)) return false
+  return third !== 'ringing' && third !== 'joined'
+}
+
+export type DirectoryRow =
+  | { kind: 'colleague'; key: string; row: Directory['colleagues'][number] }
+  | { kind: 'role'; key: string; row: Directory['roles'][number] }
+  | { kind: 'matter'; key: string; row: Directory['matters'][number] }
+
+/** What the search finds: every word typed must be in a name, a role or a matter. Who is free comes first; matters are
+ * many, and shown only when searched for. `words` puts an id into the words on the screen. */
+export function findInDirectory(directory: Directory, typed: string, words: (kind: 'role' | 'matter' | 'language', id: string) => string): DirectoryRow[] {
+  const wanted = typed.toLowerCase().split(/\s+/).filter(Boolean)
+  const fits = (...texts: string[]): boolean => {
+    const whole = texts.join(' ').toLowerCase()
+    return wanted.every((one) => whole.includes(one))
+  }
+  const colleagues = directory.colleagues
+    .filter((one) => fits(one.name, one.id, words('role', one.role), ...one.matters.map((id) => words('matter', id)), ...one.languages.map((id) => words('language', id))))
+    .sort((a, b) => Number(b.state === 'available') - Number(a.state === 'available'))
+    .map((row) => ({ kind: 'colleague' as const, key: row.id, row }))
+  const roles = directory.roles
+    .filter((one) => fits(one.zh, one.en) && (one.on_duty > 0 || wanted.length > 0))
+    .map((row) => ({ kind: 'role' as const, key: `role-${row.id}`, row }))
+  const matters = wanted.length === 0 ? [] : directory.matters
+    .filter((one) => fits(one.zh, one.en, words('role', one.role)))
+    .map((row) => ({ kind: 'matter' as const, key: `matter-${row.id}`, row }))
+  return [...roles, ...colleagues, ...matters]
 }
 
 /** Applies one frame to `model`, in place. Frames about something else than what is in hand change nothing. */
@@ -132,6 +182,9 @@ export function applyFrame(model: DeskModel, frame: DeskFrame): void {
       break
     case 'news':
       model.news += 1
+      break
+    case 'directory':
+      model.directory = frame.directory
       break
     case 'queue':
       model.queue = { waiting: frame.waiting, longest_since: frame.longest_since }

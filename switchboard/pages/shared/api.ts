@@ -20,6 +20,8 @@ export class ApiError extends Error {
     readonly words: Words,
     /** One line for each mistake in a text that was sent. */
     readonly problems: readonly string[] = [],
+    /** The names of the fields that are wrong. */
+    readonly fields: readonly string[] = [],
   ) {
     super(code)
   }
@@ -48,9 +50,9 @@ export async function request<T>(method: string, path: string, body?: object): P
   }
   const data: unknown = await answer.json().catch(() => null)
   if (answer.ok) return data as T
-  const told = data as Partial<Words & { code: string; problems: string[] }> | null
+  const told = data as Partial<Words & { code: string; problems: string[]; fields: string[] }> | null
   const words = told?.zh && told.en ? { zh: told.zh, en: told.en } : ODD
-  throw new ApiError(answer.status, told?.code ?? String(answer.status), words, told?.problems ?? [])
+  throw new ApiError(answer.status, told?.code ?? String(answer.status), words, told?.problems ?? [], told?.fields ?? [])
 }
 
 export const signIn = (name: string, password: string): Promise<Who> =>

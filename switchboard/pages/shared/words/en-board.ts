@@ -161,6 +161,7 @@ export const enBoard: typeof zhBoard = {
       dismissed: 'dismissed',
     },
     step: { follow_up: 'Caller dissatisfied', followed_up: 'Followed up', appealed: 'The volunteer objected', appeal_decided: 'Decided' },
+    decide: 'Decide…',
     chooseOutcome: 'Outcome',
     noteLabel: 'Note',
     save: 'Save',

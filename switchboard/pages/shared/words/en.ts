@@ -1,6 +1,7 @@
 import { enAdmin } from './en-admin'
 import { enBoard } from './en-board'
 import { enDesk } from './en-desk'
+import { enDeskBeside } from './en-desk-beside'
 import type { zh } from './zh'
 
 export const en: typeof zh = {
@@ -144,7 +145,7 @@ export const en: typeof zh = {
     trunk: 'Trunk',
     rules: 'Published rules',
   },
-  desk: enDesk,
+  desk: { ...enDesk, ...enDeskBeside },
   board: enBoard,
   admin: enAdmin,
 }

@@ -159,6 +159,7 @@ export const zhBoard = {
       dismissed: '申诉不成立',
     },
     step: { follow_up: '来电者不满意', followed_up: '已回访', appealed: '志愿者申诉', appeal_decided: '已决定' },
+    decide: '处理…',
     chooseOutcome: '回访结果',
     noteLabel: '备注',
     save: '保存',

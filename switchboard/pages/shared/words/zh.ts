@@ -2,6 +2,7 @@
 import { zhAdmin } from './zh-admin'
 import { zhBoard } from './zh-board'
 import { zhDesk } from './zh-desk'
+import { zhDeskBeside } from './zh-desk-beside'
 
 export const zh = {
   product: '12348 公共法律服务热线',
@@ -140,7 +141,7 @@ export const zh = {
     trunk: '电话中继',
     rules: '已发布的规则',
   },
-  desk: zhDesk,
+  desk: { ...zhDesk, ...zhDeskBeside },
   board: zhBoard,
   admin: zhAdmin,
 }

@@ -1,0 +1,116 @@
+"""The video bridge: one UDP port, many rooms, events out. One process per core; a room never spans processes."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Self
+
+import structlog
+
+from video.dtls import Identity
+from video.errors import TooManyRooms
+from video.events import Events
+from video.feedback import BEAT_S, Feedback
+from video.participant import KEPT_S, Outlet, Participant
+from video.peer import Peer
+from video.port import Port
+from video.room import Room
+from video.tokens import verify
+
+log = structlog.get_logger(__name__)
+
+ROOMS_MAX = 200
+
+
+class VideoBridge:
+    """``async with VideoBridge(secret, host, port) as bridge``; then mount ``video.signalling.routes(bridge)``.
+
+    Args:
+        secret: what tokens are signed with (``video.tokens.sign``).
+        host, port: the UDP address to bind; port 0 takes a free one.
+        announced: the addresses that pages are told, when they are not ``host``.
+    """
+
+    def __init__(
+        self, secret: bytes, host: str = "127.0.0.1", port: int = 0, announced: Sequence[str] = ()
+    ) -> None:
+        self.events = Events()
+        self.rooms: dict[str, Room] = {}
+        self.port = Port(host, port, announced)
+        self.feedback = Feedback(self.port.forwarder)
+        self._secret = secret
+        self._identity = Identity()
+        self._beating: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        await self.port.__aenter__()
+        self._beating = asyncio.create_task(self._beat())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for room in list(self.rooms.values()):
+            self.end_room(room.name, "shutdown")
+        if self._beating is not None:
+            self._beating.cancel()
+            await asyncio.gather(self._beating, return_exceptions=True)
+        await asyncio.gather(*self._closing, return_exceptions=True)
+        await self.port.__aexit__()
+
+    def open_room(self, name: str, seats: int = 8) -> Room:
+        """The room of this name, made when it is not there. Raises TooManyRooms."""
+        room = self.rooms.get(name)
+        if room is None:
+            if len(self.rooms) >= ROOMS_MAX:
+                raise TooManyRooms("rooms")
+            room = self.rooms[name] = Room(name, seats, self.port, self._identity, self.events)
+        return room
+
+    def end_room(self, name: str, reason: str) -> None:
+        """Everybody is told that the session has ended."""
+        room = self.rooms.pop(name, None)
+        if room is not None:
+            room.end(reason)
+            self._close(room.closing)
+
+    def enter(self, name: str, token: object, outlet: Outlet) -> tuple[Room, Participant]:
+        """Let in whoever holds a token for this room. Raises TokenRefused, RoomRefused and what is below them."""
+        invitation = verify(self._secret, token, name)
+        room = self.open_room(name, invitation.seats)
+        return room, room.enter(invitation, outlet)
+
+    def peers(self) -> list[Peer]:
+        return [one.peer for room in self.rooms.values() for one in room.people.values() if one.peer]
+
+    def counts(self) -> dict[str, int]:
+        """Figures for a metrics page."""
+        return {
+            "rooms": len(self.rooms),
+            "participants": sum(len(room.people) for room in self.rooms.values()),
+            "key_frames_asked": self.feedback.key_frames_asked,
+            "nacked": self.feedback.nacked,
+            **self.port.counts(),
+        }
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT_S)
+            try:
+                self._beat_once()
+            except Exception:
+                log.exception("beat of the video rooms failed")
+
+    def _beat_once(self) -> None:
+        self.feedback.beat(self.peers())
+        for room in list(self.rooms.values()):
+            room.beat()
+            self._close(room.closing)
+            if room.empty_since_s is not None and time.monotonic() - room.empty_since_s > KEPT_S:
+                self.end_room(room.name, "empty")
+
+    def _close(self, peers: list[Peer]) -> None:
+        for peer in peers:
+            task = asyncio.create_task(peer.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        peers.clear()

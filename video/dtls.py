@@ -1,0 +1,125 @@
+"""DTLS for one peer: aiortc's handshake over a tiny object in place of its ICE, and the SRTP keys that come of it."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aiortc.rtcdtlstransport import (
+    RTCCertificate,
+    RTCDtlsFingerprint,
+    RTCDtlsParameters,
+    RTCDtlsTransport,
+)
+from pylibsrtp import Session
+
+from video.errors import HandshakeFailed
+
+HANDSHAKE_S = 20.0
+_WAITING_MAX = 64
+_RENEWED_AFTER_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Of the certificate that the other side promised in its description: algorithm in lower case, hex pairs."""
+
+    algorithm: str
+    value: str
+
+
+class Identity:
+    """The certificate of this process: made at the start, renewed once a day (aiortc's are good for 30 days)."""
+
+    def __init__(self) -> None:
+        self._made_at = time.monotonic()
+        self._certificate = RTCCertificate.generateCertificate()
+
+    def current(self) -> RTCCertificate:
+        if time.monotonic() - self._made_at > _RENEWED_AFTER_S:
+            self.__init__()
+        return self._certificate
+
+
+def fingerprint_of(certificate: RTCCertificate) -> str:
+    """Its SHA-256, as an SDP ``fingerprint`` line wants it."""
+    return next(one.value for one in certificate.getFingerprints() if one.algorithm == "sha-256")
+
+
+class _Wire:
+    """What RTCDtlsTransport asks of its transport: a role, and datagrams both ways."""
+
+    role = "controlled"
+
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self.waiting: asyncio.Queue[bytes | None] = asyncio.Queue(_WAITING_MAX)
+        self._send_now = send
+
+    async def _recv(self) -> bytes:
+        data = await self.waiting.get()
+        if data is None:
+            raise ConnectionError
+        return data
+
+    async def _send(self, data: bytes) -> None:
+        self._send_now(data)
+
+
+class Handshake:
+    """The server's side of one DTLS association, and its end.
+
+    ``send`` takes datagrams; ``ended`` is called once when the other side closed the association.
+    """
+
+    def __init__(
+        self, certificate: RTCCertificate, send: Callable[[bytes], None], ended: Callable[[], None]
+    ) -> None:
+        self.fingerprint = fingerprint_of(certificate)
+        self._wire = _Wire(send)
+        self._transport = RTCDtlsTransport(self._wire, [certificate])  # pyright: ignore[reportArgumentType]
+        self._transport._set_role("server")
+        self._ended = ended
+        self._closing = False
+        self._transport.on("statechange", self._changed)
+
+    def feed(self, data: bytes) -> bool:
+        """One datagram from the peer's address. False when too many wait: it is dropped, DTLS sends it again."""
+        try:
+            self._wire.waiting.put_nowait(data)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    async def run(self, expected: Sequence[Fingerprint]) -> tuple[Session, Session]:
+        """Shake hands; returns the SRTP sessions (inbound, outbound).
+
+        Raises:
+            HandshakeFailed: not in time, no common SRTP profile, or a certificate that the offer did not name.
+        """
+        if not expected:
+            raise HandshakeFailed("no fingerprint to check against")
+        remote = RTCDtlsParameters([RTCDtlsFingerprint(one.algorithm, one.value) for one in expected])
+        try:
+            async with asyncio.timeout(HANDSHAKE_S):
+                await self._transport.start(remote)
+        except TimeoutError as error:
+            raise HandshakeFailed("not in time") from error
+        except (ValueError, TypeError, OSError) as error:  # a certificate that cannot even be read
+            raise HandshakeFailed("malformed certificate") from error
+        inbound, outbound = self._transport._rx_srtp, self._transport._tx_srtp
+        if self._transport.state != "connected" or inbound is None or outbound is None:
+            raise HandshakeFailed(f"ended as {self._transport.state}")
+        return inbound, outbound
+
+    async def close(self) -> None:
+        """Say good-bye to the other side and stop."""
+        self._closing = True
+        with contextlib.suppress(asyncio.QueueFull):
+            self._wire.waiting.put_nowait(None)
+        await self._transport.stop()
+
+    def _changed(self) -> None:
+        if self._transport.state == "closed" and not self._closing:
+            self._closing = True
+            self._ended()
