@@ -81,9 +81,18 @@ class Tickets:
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     async def begin(self, contact: str, agent: str, *, matter: str = "", at_ms: int) -> None:
-        """There is a ticket from now on. Doing it twice changes nothing."""
+        """There is an open ticket from now on. Doing it twice changes nothing.
+
+        A second talk of the same two opens the filed one again: what was filed before stands in the events.
+        """
+        row = TicketRow
         async with self._database.write() as connection:
             await self._begin(connection, contact, agent, matter, at_ms)
+            await connection.execute(
+                update(row)
+                .where(row.contact == contact, row.agent == agent, row.filed_ms.is_not(None))
+                .values(filed_ms=None)
+            )
 
     async def of(self, contact: str, agent: str) -> Ticket | None:
         async with self._database.read() as connection:
@@ -127,7 +136,7 @@ class Tickets:
         return Ticket(contact, agent, text, kept, writer, now.begun_ms, at_ms)
 
     async def file(self, contact: str, agent: str, matter: str, disposition: str, *, at_ms: int) -> None:
-        """Closes it. A ticket that is filed never changes again; filing twice changes nothing."""
+        """Closes it: nobody writes on a filed ticket. Filing twice changes nothing."""
         async with self._database.write() as connection:
             await connection.execute(
                 update(TicketRow)

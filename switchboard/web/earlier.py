@@ -114,7 +114,8 @@ async def earlier_one(call: Call) -> EarlierContact:
         )
         for one in tickets
     ]
-    return EarlierContact(contact=view, note=found.note if not texts else None, texts=texts)
+    texts = [one for one in texts if one.facts or one.advice or one.follow_up]
+    return EarlierContact(contact=view, note=None if texts else found.note, texts=texts)
 
 
 async def _before_me(call: Call) -> ContactRecord:

@@ -63,7 +63,7 @@ async def test_another_page_goes_on_from_the_newest_only(records: Records) -> No
         await save(records, "旧页面", 6, base=4)
 
 
-async def test_a_filed_ticket_never_changes(records: Records) -> None:
+async def test_nobody_writes_on_a_filed_ticket(records: Records) -> None:
     await save(records, "写完", 1)
     await records.tickets.file("c-1", "v001", "debt", "advised", at_ms=7)
     await records.tickets.file("c-1", "v001", "labour", "no_need", at_ms=8)
@@ -77,6 +77,16 @@ async def test_a_filed_ticket_never_changes(records: Records) -> None:
         "写完",
         7,
     )
+    assert await records.tickets.open_of("v001") == []
+
+
+async def test_a_second_talk_of_the_same_two_goes_on_with_the_ticket(records: Records) -> None:
+    await save(records, "第一次", 1)
+    await records.tickets.file("c-1", "v001", "debt", "advised", at_ms=7)
+    await records.tickets.begin("c-1", "v001", matter="debt", at_ms=9)
+    kept = await save(records, "第一次，又打来", 2)
+    assert (kept.text.facts, kept.filed_ms) == ("第一次，又打来", None)
+    await records.tickets.file("c-1", "v001", "debt", "advised", at_ms=12)
     assert await records.tickets.open_of("v001") == []
 
 

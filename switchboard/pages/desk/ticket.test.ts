@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 
+import { effectScope } from 'vue'
+
 import { ApiError } from '@/shared/api'
 
 import { emptyText, type Send, type Ticket, TicketDraft } from './ticket'
@@ -160,6 +162,29 @@ describe('a ticket', () => {
     draft.text.facts = 'a\u0000b\ud800c😀'
     await pass(1000)
     expect(server.kept.facts).toBe('abc😀')
+  })
+
+  it('is saved on when the part of the page that opened it is gone', async () => {
+    const panel = effectScope()
+    const draft = panel.run(() => open())
+    await pass(0)
+    panel.stop()
+    if (draft) draft.text.facts = '通话结束后写的'
+    await pass(1000)
+    expect(server.kept.facts).toBe('通话结束后写的')
+  })
+
+  it('opens again when the same two talk again', async () => {
+    server.kept = { ...server.kept, facts: '第一次', revision: 3, saved_ms: 5, filed_ms: 6 }
+    const draft = open()
+    await pass(0)
+    expect(draft.view.state).toBe('filed')
+    server.kept.filed_ms = null
+    await pass(2000)
+    expect(draft.view.state).toBe('saved')
+    draft.text.facts += '，又打来'
+    await pass(1000)
+    expect(server.kept.facts).toBe('第一次，又打来')
   })
 
   it('is closed when it was filed elsewhere', async () => {

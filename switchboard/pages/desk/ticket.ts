@@ -3,7 +3,7 @@
  *
  * What the server has not confirmed yet is also kept in this tab, so that a reload without a network loses no word.
  */
-import { reactive, watch } from 'vue'
+import { effectScope, reactive, watch } from 'vue'
 
 import { ApiError, request, type Words } from '@/shared/api'
 import { recall, remember } from '@/shared/storage'
@@ -52,6 +52,7 @@ export type Send = <T>(method: string, path: string, body?: object) => Promise<T
 
 const AFTER_LAST_KEY_MS = 500
 const AT_THE_LATEST_MS = 2000
+const OPEN_AGAIN_MS = 1500
 const AGAIN_MS = [1000, 2000, 4000] as const
 export const MOST_BYTES = 100_000
 const MOST_KEEPALIVE = 60_000
@@ -95,11 +96,13 @@ export class TicketDraft {
   /** Something here is newer than what the server has. */
   private touched = false
   private quiet = false
+  private closed = false
   private tries = 0
   private firstKeyAt: number | null = null
   private timer: ReturnType<typeof setTimeout> | undefined
   private running: Promise<boolean> | null = null
-  private readonly stopWatching: () => void
+  /** Of its own: the part of the page that opened the ticket may go while another still shows it. */
+  private readonly scope = effectScope(true)
 
   constructor(
     readonly contact: string,
@@ -111,7 +114,7 @@ export class TicketDraft {
     this.kept = `ticket.${contact}`
     this.text = reactive(emptyText(matter))
     this.recallUnsaved()
-    this.stopWatching = watch(this.text, () => this.typed(), { flush: 'sync' })
+    this.scope.run(() => watch(this.text, () => this.typed(), { flush: 'sync' }))
     void this.load()
   }
 
@@ -140,7 +143,8 @@ export class TicketDraft {
   /** The ticket is filed: nothing of it stays on this computer. */
   close(): void {
     clearTimeout(this.timer)
-    this.stopWatching()
+    this.scope.stop()
+    this.closed = true
     this.view.state = 'filed'
     remember(this.kept, null, 'tab')
   }
@@ -166,6 +170,10 @@ export class TicketDraft {
     else this.typed()
   }
 
+  get isClosed(): boolean {
+    return this.closed
+  }
+
   private isOpen(): boolean {
     return this.view.state !== 'moved' && this.view.state !== 'filed'
   }
@@ -189,15 +197,18 @@ export class TicketDraft {
       this.failed(error, () => void this.load())
       return
     }
-    if (this.loaded) return
+    if (this.loaded || this.closed) return
+    if (found.filed_ms !== null) {
+      // The same two talk again: the ticket opens with the first word.
+      this.replace(copyOf(found))
+      this.view.state = 'filed'
+      this.later(OPEN_AGAIN_MS, () => void this.load())
+      return
+    }
+    if (this.view.state === 'filed') this.view.state = 'loading'
     this.loaded = true
     this.tries = 0
     this.base = this.revision = found.revision
-    if (found.filed_ms !== null) {
-      this.replace(copyOf(found))
-      this.close()
-      return
-    }
     const saved = copyOf(found)
     const mine = copyOf(this.text)
     // Typed before the answer came, or kept from before a reload: it is newer, field by field.
@@ -312,7 +323,7 @@ const drafts = new Map<string, TicketDraft>()
 /** The one draft of a contact on this page, whichever part of the page asks first. */
 export function ticketOf(contact: string, matter: string): TicketDraft {
   let draft = drafts.get(contact)
-  if (!draft || draft.view.state === 'filed') {
+  if (!draft || draft.isClosed) {
     draft = new TicketDraft(contact, matter)
     drafts.set(contact, draft)
   }
