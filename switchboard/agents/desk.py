@@ -198,9 +198,7 @@ class Desk:
         if self.contact is None and self.state["name"] == "in_contact":
             self._serve(contact, contact.entry_id)
         if self.contact and self.contact["id"] == contact.id:
-            if self._ticket_of != contact.id:
-                self._ticket_of = contact.id
-                self.house.background(begin_ticket(self.house, contact.id, self.agent.id, contact.matter))
+            self._begin_ticket(contact)
             self.contact |= (contact.talk.frame(self.agent.id) if contact.talk else {}) | {
                 "stage": "talking",
                 "talking_since": contact.talking_ms,
@@ -209,6 +207,15 @@ class Desk:
                 "consent": contact.consent,
             }
             self.tell({"type": "contact", "contact": self.contact})
+
+    def _begin_ticket(self, contact: Contact) -> None:
+        if self._ticket_of == contact.id:
+            return
+        self._ticket_of = contact.id
+        before = contact.handed["by"]["id"] if contact.handed else None
+        self.house.background(
+            begin_ticket(self.house, contact.id, self.agent.id, contact.matter, before=before)
+        )
 
     def conversation(self, contact: Contact) -> None:
         """Who hears whom has changed, or a colleague's answer is here."""
@@ -223,8 +230,11 @@ class Desk:
         self.contact |= talk.frame(self.agent.id)
         if self.contact["part"] == "colleague":
             self.contact["stage"] = "talking" if self.contact["room"] else "connecting"
+            self.contact["recording"] = talk.recorded and self.contact["room"] == "three_way"
+            self.contact["recording_paused"] = "secret" in contact.stops
         elif before == "colleague":  # the caller is this volunteer's from now on
             self._talks = contact.talks + contact.turns
+            self._begin_ticket(contact)
             self.contact |= {
                 "stage": "talking",
                 "card": contact.card(),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from switchboard.contacts.contact import Contact
-from switchboard.errors import RecordsAway
+from switchboard.errors import RecordsAway, TicketFiled, TicketMoved
 from switchboard.records.tickets import TicketText
 from switchboard.times import now_ms
 
@@ -21,15 +23,42 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 AGAIN_S = 1.0
+NOTE_S = 1.0
 SAME_MOMENT_MS = 15_000
 """The wrap-up begins with the end of the talk; both are written down by different clocks, and one may be late."""
 
 T = TypeVar("T")
 
 
-async def begin_ticket(house: House, contact: str, agent: str, matter: str | None) -> None:
-    """From the first word on there is something to be filed, also where nothing is ever typed."""
-    await _patiently(lambda: house.records.tickets.begin(contact, agent, matter=matter or "", at_ms=now_ms()))
+async def begin_ticket(
+    house: House, contact: str, agent: str, matter: str | None, *, before: str | None = None
+) -> None:
+    """From the first word on there is something to be filed, also where nothing is ever typed.
+
+    ``before``: who had this caller until now; what that one wrote stands on the new ticket, to go on with.
+    """
+    tickets = house.records.tickets
+    await _patiently(lambda: tickets.begin(contact, agent, matter=matter or "", at_ms=now_ms()))
+    theirs = await _patiently(lambda: tickets.of(contact, before)) if before and before != agent else None
+    if theirs is None or not theirs.revision:
+        return
+    text = replace(theirs.text, matter=matter or theirs.text.matter, disposition="")
+    with suppress(TicketMoved, TicketFiled):  # the volunteer was quicker, or had it before and has filed
+        await _patiently(
+            lambda: tickets.save(
+                contact, agent, text, revision=1, base=0, writer=f"from:{before}", at_ms=now_ms()
+            )
+        )
+
+
+async def note_of(house: House, contact: str, agent: str) -> str:
+    """What stands on this volunteer's ticket, as the record would show it; empty when nobody can say in time."""
+    try:
+        async with asyncio.timeout(NOTE_S):
+            ticket = await house.records.tickets.of(contact, agent)
+    except (RecordsAway, TimeoutError):
+        return ""
+    return ticket.text.note() if ticket else ""
 
 
 async def file_ticket(

@@ -118,8 +118,8 @@ async def resume_call(call: Call, contact: Contact) -> None:
 
 async def serve(call: Call, contact: Contact, hotline: Hotline, recalled: Recalled | None = None) -> None:
     """Wait for a volunteer, talk, ask how it was. A caller who was passed on waits for the next volunteer at the old
-    place; one whom the volunteer left with somebody who did not answer, or whose volunteer's desk is gone for good,
-    goes to the head of the queue."""
+    place; one whom the volunteer left with somebody who did not answer, or whose volunteer is lost, goes
+    to the head of the queue."""
     while True:
         async with AsyncExitStack() as held:
             found = await find_conversation(contact, recalled, held) if recalled else None

@@ -43,7 +43,7 @@ PERIODS: tuple[Period, ...] = ("today", "week", "month")
 RESTS = ("break", "meal", "meeting", "training", "other", "no_answer", "standby", "signed_in")
 """Pauses of somebody who is there; ``desk_gone``, ``restart`` and the like are nobody's time."""
 
-_TALK_KINDS = ("connected", "disconnected", "ended")
+_TALK_KINDS = ("connected", "passed", "disconnected", "ended")
 _AT_ONCE = 400
 _ALL_STATES = 100_000
 
@@ -96,7 +96,7 @@ class OwnFiguresOf:
         """Exactly what the module's text says, for the time from ``since_ms`` until ``until_ms``."""
         async with self._database.read() as connection:
             mine = await self._own_events(connection, agent, since_ms, until_ms)
-            talked = {event.contact for event in mine if event.kind == "connected"}
+            talked = {event.contact for event in mine if _begins_talk(event, agent)}
             talks = await self._talks(connection, agent, sorted(talked), since_ms)
             states = await self._states(connection, agent, since_ms, until_ms)
             ended = (await connection.execute(_ended(agent, since_ms, until_ms))).all()
@@ -129,7 +129,7 @@ class OwnFiguresOf:
             row.agent == agent,
             row.at_ms >= since_ms,
             row.at_ms < until_ms,
-            row.kind.in_(("connected", "reservation_ended")),
+            row.kind.in_(("connected", "passed", "reservation_ended")),
         )
         return [ContactEvent(*one) for one in await connection.execute(wanted)]
 
@@ -168,13 +168,19 @@ def talks_of(events: Iterable[ContactEvent], agent: str, since_ms: int = 0) -> l
     lengths: list[int] = []
     begun: ContactEvent | None = None
     for event in events:
-        mine = event.kind == "connected" and event.data.get("agent") == agent
+        mine = _begins_talk(event, agent)
         if begun is not None and not mine:
             lengths.append(elapsed_ms(begun, event))
             begun = None
         elif begun is None and mine and event.at_ms >= since_ms:
             begun = event
     return lengths
+
+
+def _begins_talk(event: ContactEvent, agent: str) -> bool:
+    """Connected by the queue, or left with the caller by a colleague who was in the talk."""
+    taken_over = event.kind == "passed" and event.data.get("how") != "blind"
+    return event.data.get("agent") == agent and (event.kind == "connected" or taken_over)
 
 
 @dataclass(slots=True)

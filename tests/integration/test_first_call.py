@@ -50,7 +50,7 @@ def volunteers(
 
 async def at_the_menu(caller: Caller) -> None:
     await caller.answered()
-    await caller.rtp.wait_tone(MENU, 0.1, 10)
+    await caller.rtp.hear(MENU, 10)
 
 
 async def choose_labour(caller: Caller) -> None:
@@ -125,10 +125,10 @@ async def test_a_caller_presses_two_talks_rates_and_is_recorded_once(switchboard
         await asyncio.gather(agent.wait_tone(600), caller.rtp.wait_tone(1200))
 
         await desk.hang_up()
-        await caller.rtp.wait_tone(SURVEY, 0.1, 10)
+        await caller.rtp.hear(SURVEY, 10)
         caller.rtp.play_silence()
         await caller.rtp.press("111#")  # three questions, and no remark
-        await caller.rtp.wait_tone(FAREWELL, 0.1, 10)
+        await caller.rtp.hear(FAREWELL, 10)
         assert await caller.ended() == "remote"
         await desk.wait_contact("wrap_up")
         await desk.wrap_up("labour", note="劳动合同")
@@ -152,8 +152,8 @@ async def test_a_wrong_key_is_answered_kindly_and_the_next_one_counts(switchboar
     async with volunteers(switchboard) as staff, Caller(switchboard.sip_port, "13800138001") as caller:
         await at_the_menu(caller)
         await caller.rtp.press("59")
-        await caller.rtp.wait_tone(WRONG_KEY, 0.1, 10)
-        await caller.rtp.wait_tone(MENU, 0.1, 10)
+        await caller.rtp.hear(WRONG_KEY, 10)
+        await caller.rtp.hear(MENU, 10)
         await caller.rtp.press("*2")
         reservation = await staff.desks[0].wait_reservation()
         assert reservation["card"]["matter"]["id"] == "labour"
@@ -177,7 +177,7 @@ async def test_who_presses_nothing_reaches_a_person(switchboard: Switchboard) ->
 async def test_an_unknown_number_is_told_so_and_recorded(switchboard: Switchboard) -> None:
     async with Caller(switchboard.sip_port, "13800138003", "95555") as caller:
         await caller.answered()
-        await caller.rtp.wait_tone(UNKNOWN_NUMBER, 0.1)
+        await caller.rtp.hear(UNKNOWN_NUMBER)
         assert await caller.ended() == "remote"
     record = await only_record(switchboard)
     assert (record.end_reason, record.ended_by, record.agent) == ("unknown_number", "system", None)
@@ -207,7 +207,7 @@ async def test_leaving_while_waiting_is_an_abandoned_wait(switchboard: Switchboa
         await staff.desks[0].command("pause", reason="meal")
         await choose_labour(caller)
         await board.wait_stage("waiting")
-        await caller.rtp.wait_tone(WAITING, 0.1, 10)
+        await caller.rtp.hear(WAITING, 10)
         caller.hang_up()
         await caller.ended()
     record = await only_record(switchboard)
@@ -264,7 +264,7 @@ async def test_leaving_in_the_survey_keeps_the_talk_completed(switchboard: Switc
         Caller(switchboard.sip_port, "13800138014") as caller,
     ):
         await choose_labour(caller)
-        await caller.rtp.wait_tone(SURVEY, 0.1, 15)
+        await caller.rtp.hear(SURVEY, 15)
         caller.hang_up()
         await caller.ended()
         await staff.desks[0].wait_state("available")

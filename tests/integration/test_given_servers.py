@@ -37,7 +37,7 @@ async def test_a_call_on_servers_that_were_given(tmp_path: Path) -> None:
                 ):
                     await at_the_menu(caller)
                     await caller.rtp.press("2")
-                    await caller.rtp.wait_tone(SURVEY, 0.1, 20)
+                    await caller.rtp.hear(SURVEY, 20)
                     caller.hang_up()
                     await caller.ended()
                 (record,) = await switchboard.wait_ended(1)

@@ -45,7 +45,7 @@ class Line:
         """Call the service number, give the PIN, press a key."""
         async with Caller(self.switchboard.sip_port, caller, SERVICE) as phone:
             await phone.answered()
-            await phone.rtp.wait_tone(OTHER, 0.1)
+            await phone.rtp.hear(OTHER)
             await phone.rtp.press(pin + "#")
             await phone.rtp.wait_quiet()
             await phone.rtp.press(key)
@@ -55,7 +55,7 @@ class Line:
     async def waiting_caller(self, number: str = "13800138000") -> AsyncIterator[Caller]:
         async with Caller(self.switchboard.sip_port, number) as caller:
             await caller.answered()
-            await caller.rtp.wait_tone(MENU, 0.1, 10)
+            await caller.rtp.hear(MENU, 10)
             await caller.rtp.press("2")
             yield caller
 
@@ -98,7 +98,7 @@ async def picked_up(phone: TakenCall, rtp: RtpPeer) -> None:
     """The volunteer picks up and hears what it is about."""
     phone.ring()
     phone.answer(rtp)
-    await rtp.wait_tone(OTHER, 0.1)
+    await rtp.hear(OTHER)
 
 
 async def talk(line: Line, board: Board) -> None:
@@ -108,7 +108,7 @@ async def talk(line: Line, board: Board) -> None:
         assert phone.number == NUMBER
         assert "12348" in phone.invite.get("From")
         assert "13800138000" not in phone.invite.text
-        await caller.rtp.wait_tone(WAITING, 0.1, 10)
+        await caller.rtp.hear(WAITING, 10)
         assert (await line.seat())[0] == "reserved"
         await picked_up(phone, rtp)
         await rtp.press("1")
@@ -118,7 +118,7 @@ async def talk(line: Line, board: Board) -> None:
         await asyncio.gather(rtp.wait_tone(600), caller.rtp.wait_tone(1200))
         rtp.play_silence()
         caller.hang_up()
-        await rtp.wait_tone(OTHER, 0.1, 15)
+        await rtp.hear(OTHER, 15)
         await line.wait_seat("wrap_up")
         await rtp.press("2")
         await phone.ended()
@@ -147,7 +147,7 @@ async def test_pressing_one_on_the_phone_takes_the_caller_and_no_number_is_shown
         caller.rtp.play_tone(600)
         await rtp.wait_tone(600)
         phone.hang_up()
-        await caller.rtp.wait_tone(SURVEY, 0.1, 10)
+        await caller.rtp.hear(SURVEY, 10)
         caller.hang_up()
         await caller.ended()
         await line.wait_seat("wrap_up")
@@ -212,14 +212,14 @@ async def test_who_signs_in_by_phone_is_known_by_number_and_pin_also_after_a_res
         async with Caller(line.switchboard.sip_port, number, SERVICE) as phone:
             await phone.answered()
             for _ in range(3):
-                await phone.rtp.wait_tone(OTHER, 0.1)
+                await phone.rtp.hear(OTHER)
                 await phone.rtp.press(pin + "#")
                 await phone.rtp.wait_quiet()
             assert await phone.ended() == "remote"
     assert (await line.seat())[0] == "offline"
     async with Caller(line.switchboard.sip_port, "anonymous", SERVICE) as phone:
         await phone.answered()
-        await phone.rtp.wait_tone(OTHER, 0.1)
+        await phone.rtp.hear(OTHER)
         for keys in (NUMBER + "#", PIN + "#", "2"):
             await phone.rtp.press(keys)
             await phone.rtp.wait_quiet()

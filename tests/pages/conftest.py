@@ -14,6 +14,8 @@ from tests.support.chromium import chromium as started
 
 __all__ = ["VOICE_HZ"]
 
+SECOND_HZ = 1500
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _pages_are_built() -> None:
@@ -24,4 +26,11 @@ def _pages_are_built() -> None:
 async def chromium(tmp_path: Path) -> AsyncIterator[Browser]:
     """A browser whose microphone hears ``VOICE_HZ`` without end."""
     async with started(tmp_path) as browser:
+        yield browser
+
+
+@pytest.fixture
+async def second_chromium(tmp_path: Path) -> AsyncIterator[Browser]:
+    """Another person's browser: its microphone hears ``SECOND_HZ``."""
+    async with started(tmp_path, hertz=SECOND_HZ) as browser:
         yield browser

@@ -91,7 +91,7 @@ async def test_a_contact_is_accepted_on_the_page_and_talked_on_ones_own_telephon
         rtp.play_silence()
         await expect(at(desk, "help-call")).to_be_visible()  # help is called here too
         await at(desk, "hang-up").click()
-        await caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+        await caller.rtp.hear(SURVEY, PATIENCE_S)
         caller.hang_up()
         await caller.ended(PATIENCE_S)
     await at(desk, "disposition-advised").click()

@@ -44,7 +44,7 @@ async def end_talk(desk: Page, caller: Caller) -> None:
         return not await at(desk, "hang-up").is_visible()
 
     await eventually(over, PATIENCE_S, "the volunteer is out of the talk")
-    await caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S)
+    await caller.rtp.hear(SURVEY, PATIENCE_S)
 
 
 async def saved(desk: Page) -> None:

@@ -362,3 +362,22 @@ def test_a_fault_in_the_newer_tables_is_named(before: str, after: str, named: st
 @pytest.mark.parametrize("text", ["", "[", "\x00", "a" * 1_000_001, "x = " + "[" * 100_000])
 def test_what_is_no_policy_at_all_has_its_problem_named(text: str) -> None:
     assert check_policy(text)
+
+
+def test_whoever_is_handed_on_keeps_the_place_and_the_rings_begin_anew() -> None:
+    arrived, now = NOON, NOON + 300_000
+    before = POLICY.entry("c1", matter="debt", arrived_ms=arrived)
+    after = POLICY.entry("c1", matter="debt", arrived_ms=arrived, asked_ms=now)
+    assert (after.arrived_ms, after.credit_ms) == (before.arrived_ms, before.credit_ms)
+    assert after.steps[0] == before.steps[0]
+    assert [step.after_ms - late.after_ms for step, late in zip(after.steps, before.steps, strict=True)][
+        2:
+    ] == [300_000] * (len(before.steps) - 2)
+
+
+def test_a_colleague_of_another_role_is_asked_first_by_whoever_chose_that_one() -> None:
+    notary = Volunteer("n1", "notary", {"notarization": 3})
+    chosen = POLICY.entry("c1", matter="debt", preferred="n1", preferred_role="notary", asked_ms=0)
+    assert chosen.steps[0].klass in {sub.klass for sub in POLICY.subscriptions(notary)}
+    personal = POLICY.personal_entry("c1/colleague-1", agent="n1", role="notary", arrived_ms=NOON)
+    assert [step.klass for step in personal.steps] == [chosen.steps[0].klass]

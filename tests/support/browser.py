@@ -88,3 +88,15 @@ async def hears(desk: Page, hertz: int, seconds: float = PATIENCE_S) -> None:
         return heard > HEARD
 
     await eventually(loud, seconds, f"{hertz} Hz in the browser")
+
+
+async def hears_not(desk: Page, hertz: int, seconds: float = PATIENCE_S) -> None:
+    """Until three looks in a row found nothing of this tone."""
+    looks = 0
+
+    async def quiet() -> bool:
+        nonlocal looks
+        looks = looks + 1 if await desk.evaluate(f"window.__desk.tone({hertz})") < HEARD / 4 else 0
+        return looks >= 3
+
+    await eventually(quiet, seconds, f"no {hertz} Hz in the browser")

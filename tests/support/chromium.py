@@ -33,12 +33,12 @@ NO_QUESTIONS = "--use-fake-ui-for-media-stream"
 
 @asynccontextmanager
 async def chromium(
-    folder: Path, *, flags: Sequence[str] = (FAKE_DEVICES, NO_QUESTIONS)
+    folder: Path, *, flags: Sequence[str] = (FAKE_DEVICES, NO_QUESTIONS), hertz: int = VOICE_HZ
 ) -> AsyncIterator[Browser]:
-    """A browser whose microphone hears ``VOICE_HZ`` without end. Without ``FAKE_DEVICES`` it has no sound device at
+    """A browser whose microphone hears one tone without end. Without ``FAKE_DEVICES`` it has no sound device at
     all, without ``NO_QUESTIONS`` it asks before it lets a page listen."""
-    voice = folder / "voice.wav"
-    await asyncio.to_thread(_write_voice, voice)
+    voice = folder / f"voice-{hertz}.wav"
+    await asyncio.to_thread(_write_voice, voice, hertz)
     wanted = [*QUIET, *flags, f"--use-file-for-fake-audio-capture={voice}"]
     if os.geteuid() == 0:
         wanted.append("--no-sandbox")
@@ -67,8 +67,8 @@ def tell(pids: set[int], what: signal.Signals) -> None:
             os.kill(pid, what)
 
 
-def _write_voice(file: Path) -> None:
-    sound = (round(12_000 * math.sin(2 * math.pi * VOICE_HZ * n / RATE)) for n in range(RATE))
+def _write_voice(file: Path, hertz: int) -> None:
+    sound = (round(12_000 * math.sin(2 * math.pi * hertz * n / RATE)) for n in range(RATE))
     with wave.open(str(file), "wb") as out:
         out.setnchannels(1)
         out.setsampwidth(2)

@@ -56,7 +56,7 @@ async def talk(desk: Page, caller: Caller) -> None:
 async def hang_up(desk: Page, caller: Caller) -> None:
     """The volunteer ends the talk, and the caller hears the first question. Listened for from before the click: on a
     busy machine the question is over before a click says that it is done."""
-    question = asyncio.create_task(caller.rtp.wait_tone(SURVEY, 0.1, PATIENCE_S))
+    question = asyncio.create_task(caller.rtp.hear(SURVEY, PATIENCE_S))
     try:
         await at(desk, "hang-up").click()
         await question

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Self
 
+from switchboard.records.fold import ContactRecord, Talk, talks_of
 from tests.support import alaw
 from tests.support.agents import Manner, ScriptedDesk
+from tests.support.leftovers import Leftovers
 from tests.support.phones import Caller, Phones
+from tests.support.prompts import MENU
 from tests.support.rtp import RtpPeer
 from tests.support.sipp import HOST
-from tests.support.switchboard import Switchboard
+from tests.support.switchboard import Switchboard, eventually
 
 TAKES = Manner(answer="accept")
 PATIENCE_S = 20.0
@@ -178,6 +182,65 @@ async def voice(switchboard: Switchboard, number: str, keys: str, menu: int) -> 
         await caller.rtp.press(keys)
         await caller.speak()
         yield caller
+
+
+FIRST, SECOND = 1000, 1500
+NUMBERS = (f"1390000{number}" for number in itertools.count(2001))
+"""Every caller has a number of their own, also where tests share a switchboard."""
+
+
+@asynccontextmanager
+async def talking(
+    switchboard: Switchboard, *, second: Manner = TAKES
+) -> AsyncIterator[tuple[Voice, Volunteer, Volunteer]]:
+    """A caller in a talk with the first volunteer; the second is free."""
+    async with AsyncExitStack() as held:
+        first = await held.enter_async_context(Volunteer(switchboard, "v901", FIRST))
+        caller = await held.enter_async_context(voice(switchboard, next(NUMBERS), "2", MENU))
+        await first.shows(stage="talking")
+        colleague = Volunteer(switchboard, "v902", SECOND, manner=second)
+        colleague = await held.enter_async_context(colleague)
+        await hear_each_other(caller, first)
+        yield caller, first, colleague
+
+
+async def ended(switchboard: Switchboard, caller: Voice) -> tuple[ContactRecord, tuple[Talk, ...]]:
+    """The caller's record, and who talked to whom."""
+    contact = ""
+
+    async def over() -> bool:
+        nonlocal contact
+        mine = [one for one in await switchboard.contacts() if one.caller == caller.row[0]]
+        contact = mine[0].id
+        return mine[0].ended_ms is not None
+
+    await eventually(over, PATIENCE_S, "the end of the call")
+    record, events = await switchboard.contact(contact)
+    return record, talks_of(events)
+
+
+async def before(switchboard: Switchboard) -> Leftovers:
+    """Each of the two desks may come back for a minute after its page has gone."""
+    return Leftovers((await Leftovers.before(switchboard)).tasks + 2)
+
+
+def together(talks: tuple[Talk, ...]) -> list[tuple[str, ...]]:
+    return [talk.who for talk in talks]
+
+
+async def nothing_left(switchboard: Switchboard) -> None:
+    """No channel and no bridge but the waiting room, and nobody in the queue."""
+
+    async def quiet() -> bool:
+        bridges = [one["id"] for one in await switchboard.ari("bridges") if one["bridge_type"] != "holding"]
+        return not bridges and await switchboard.ari("channels") == []
+
+    await eventually(quiet, PATIENCE_S, "nothing left in Asterisk")
+    assert (await switchboard.snapshot()).entries == ()
+
+
+async def recorded(switchboard: Switchboard, contact: str, count: int) -> bool:
+    return len((await switchboard.contact(contact))[0].recordings) == count
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

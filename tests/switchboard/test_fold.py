@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from switchboard.errors import InvalidEvent
 from switchboard.records import ContactEvent, Recording, fold
 from switchboard.records.events import KINDS, check
+from switchboard.records.fold import talks_of
 
 
 def event(
@@ -245,3 +246,64 @@ def test_what_may_be_left_out_gets_its_default() -> None:
         "demo": False,
         "rules": None,
     }
+
+
+# ---- several volunteers
+
+PASSED_ON = [
+    ARRIVED,
+    event(2, "queued", entry="c-1"),
+    event(3, "connected", reservation=7, agent="v001"),
+    event(4, "together", groups=[["caller"], ["v001"]]),
+    event(5, "together", groups=[["caller"], ["v001", "v002"]]),
+    event(6, "together", groups=[["caller", "v001", "v002"]]),
+    event(7, "passed", how="attended", by="v001", agent="v002", reservation=8, entry="c-1/colleague-1"),
+    event(8, "together", groups=[["caller", "v002"]]),
+    event(9, "wrapped_up", agent="v001", matter="labour", disposition="referred", note="转给同事"),
+    event(10, "disconnected", by="agent"),
+    event(11, "ended", reason="completed", by="caller"),
+]
+
+
+def test_a_contact_that_was_passed_on_is_the_volunteers_who_talked_last() -> None:
+    record = fold(PASSED_ON)
+    assert (record.agent, record.entry, record.final) == ("v002", "c-1/colleague-1", False)
+    late = event(12, "wrapped_up", agent="v002", matter="debt", disposition="advised", note="已答复")
+    record = fold([*PASSED_ON, late])
+    assert (record.matter, record.disposition, record.note, record.final) == (
+        "debt",
+        "advised",
+        "已答复",
+        True,
+    )
+
+
+def test_whoever_writes_later_about_an_earlier_part_does_not_overwrite_the_last_word() -> None:
+    early = [one for one in PASSED_ON if one.kind != "wrapped_up"]
+    last = event(12, "wrapped_up", agent="v002", matter="debt", disposition="advised", note="已答复")
+    first = event(13, "wrapped_up", agent="v001", matter="labour", disposition="referred", note="转给同事")
+    record = fold([*early, last, first])
+    assert (record.matter, record.note, record.final) == ("debt", "已答复", True)
+
+
+def test_a_blind_transfer_is_nobodys_before_somebody_is_connected() -> None:
+    events = [
+        *PASSED_ON[:3],
+        event(4, "passed", how="blind", by="v001", agent="v002", matter="debt"),
+        event(5, "disconnected", by="agent"),
+        event(6, "queued", entry="c-1"),
+    ]
+    record = fold(events)
+    assert (record.agent, record.matter, record.stage) == ("v001", "debt", "waiting")
+
+
+def test_the_record_says_who_talked_to_whom_and_when() -> None:
+    talks = talks_of(reversed(PASSED_ON))
+    assert [(talk.who, talk.from_ms, talk.to_ms) for talk in talks] == [
+        (("caller", "v001"), 3_000, 4_000),
+        (("v001", "v002"), 5_000, 6_000),
+        (("caller", "v001", "v002"), 6_000, 8_000),
+        (("caller", "v002"), 8_000, 10_000),
+    ]
+    assert [talk.to_ms for talk in talks_of(PASSED_ON[:5])] == [4_000, None]
+    assert talks_of(WHOLE_CALL)[0].ms == 2_000

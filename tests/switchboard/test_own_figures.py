@@ -106,6 +106,19 @@ async def test_a_talk_handed_on_counts_for_both_and_each_part_for_its_own(past: 
         assert (found.answered, found.mean_talk_ms) == (1, length)
 
 
+async def test_a_talk_passed_on_after_a_consultation_counts_for_both(past: Past) -> None:
+    await past.call(
+        "c-1",
+        ("connected", 0, {"agent": "v1"}),
+        ("passed", 30_000, {"how": "attended", "by": "v1", "agent": "v2"}),
+        ("disconnected", 130_000, {"by": "caller"}),
+        ("ended", 131_000, {"reason": "completed", "by": "caller"}),
+    )
+    for agent, length in (("v1", 30_000), ("v2", 100_000)):
+        found = await past.records.own.figures(agent, NOON - HOUR, NOON + HOUR)
+        assert (found.answered, found.mean_talk_ms) == (1, length)
+
+
 async def test_a_talk_that_goes_on_is_answered_and_in_no_mean(past: Past) -> None:
     await past.call("c-1", ("connected", 0, {"agent": "v1"}))
     found = await past.records.own.figures("v1", NOON - HOUR, NOON + HOUR)

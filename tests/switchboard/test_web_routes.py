@@ -59,6 +59,7 @@ ALLOWED = {
     "GET /api/contacts/{id}/earlier": {"volunteer"},
     "GET /api/contacts/{id}/earlier/{other}": {"volunteer"},
     "GET /api/law": {"volunteer", "supervisor", "administrator"},
+    "GET /api/directory": {"volunteer"},
     "GET /api/own-figures": {"volunteer"},
     "GET /api/own-ratings": {"volunteer"},
     "POST /api/own-ratings/{id}/appeal": {"volunteer"},

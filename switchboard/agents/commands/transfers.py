@@ -9,7 +9,9 @@ from pydantic import Field
 from ivr.errors import AriError
 from switchboard.agents.commands.group import Answer, Command, Group, Refused
 from switchboard.agents.commands.talking import OfContact, my_contact
+from switchboard.agents.tickets import note_of
 from switchboard.contacts.colleagues import Wanted
+from switchboard.records.tickets import MOST_NOTE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -119,7 +121,8 @@ async def ask_colleague(desk: Desk, command: Asking) -> None:
         raise Refused(talk.busy)
     wanted = _wanted(desk, command)
     _somebody_free(desk, command, wanted, patient=False)
-    await _do(talk.ask(talk.lead, wanted, command.note, three_way=command.three_way))
+    note = await _note(desk, command)
+    await _do(talk.ask(talk.lead, wanted, note, three_way=command.three_way))
 
 
 @commands.on("transfer", Choice)
@@ -131,7 +134,7 @@ async def transfer(desk: Desk, command: Choice) -> None:
         raise Refused(talk.busy)
     wanted = _wanted(desk, command)
     _somebody_free(desk, command, wanted, patient=command.anyway)
-    await _do(talk.pass_on(wanted, command.note))
+    await _do(talk.pass_on(wanted, await _note(desk, command)))
 
 
 @commands.on("directory", Open)
@@ -139,6 +142,12 @@ async def directory(desk: Desk, command: Open) -> Answer:
     """The list now; while it is open, a ``directory`` frame at every change."""
     desk.directory_open = command.open
     return {"directory": desk.house.directory.of(desk.agent.id)} if command.open else None
+
+
+async def _note(desk: Desk, command: Choice) -> str:
+    """The word for the colleague, and what stands on the ticket so far."""
+    ticket = await note_of(desk.house, command.contact or "", desk.agent.id)
+    return "\n".join(filter(None, (command.note.strip(), ticket)))[:MOST_NOTE]
 
 
 def _wanted(desk: Desk, command: Choice) -> Wanted:

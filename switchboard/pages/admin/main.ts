@@ -1,3 +1,5 @@
+import './words'
+
 import { start } from '@/shared/start'
 
 import Admin from './Admin.vue'

@@ -1,3 +1,5 @@
+import './words'
+
 import { start } from '@/shared/start'
 
 import Board from './Board.vue'

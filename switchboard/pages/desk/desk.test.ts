@@ -193,6 +193,13 @@ describe('the desk link', () => {
     expect(FakeSocket.last.sent[0]).toEqual({ type: 'hello', protocol: 1, desk: 'd1', phone: 'browser', takeover: false, in_call: false, answers_beats: true })
   })
 
+  it('answers each beat, and nothing else, with a word of its own', () => {
+    FakeSocket.last.open().say(welcome()).say({ type: 'queue', waiting: 1, longest_since: 0 })
+    const before = FakeSocket.last.sent.length
+    FakeSocket.last.say({ type: 'beat', now: 1 })
+    expect(FakeSocket.last.sent.slice(before)).toEqual([{ type: 'here' }])
+  })
+
   it('resolves a command with done and rejects it with the words of an error', async () => {
     FakeSocket.last.open().say(welcome())
     const ready = link.command('ready')

@@ -23,7 +23,7 @@ import { Ringer } from './ringer'
 
 const NOTICE_MS = 7000
 const LEFT_OVER_MS = 4000
-const VOICE_PATIENCE_MS = 1500
+const VOICE_PATIENCE_MS = 2000
 
 export interface Notice {
   kind: 'bad' | 'good' | 'warn'
@@ -68,6 +68,10 @@ export function useDesk() {
 
   earpiece.onBlocked = (value) => (blocked.value = value)
   phone.onRemote = (stream) => (stream ? earpiece.play(stream) : earpiece.stop())
+  phone.onSilent = () => {
+    const track = microphone.stream?.getAudioTracks()[0]
+    if (track) void phone.replaceTrack(track)
+  }
   microphone.onTrack = (track) => void phone.replaceTrack(track)
   void earpiece.use(earpieceDevice.value)
   void ringer.look()

@@ -70,7 +70,7 @@ export type RecordingState = 'on' | 'paused' | 'refused' | 'off'
 
 /** What the light beside the call says. */
 export function recordingState(contact: Contact): RecordingState {
-  if (contact.recording_paused) return 'paused'
+  if (contact.recording_paused || (contact.held && contact.recording)) return 'paused'
   if (contact.recording) return 'on'
   return contact.consent ? 'off' : 'refused'
 }

@@ -28,6 +28,8 @@ export class Softphone {
     /** How many legs were answered since the page opened. */
     answered: 0,
   })
+  /** A call was answered without a microphone: whoever has one by now may give its track. */
+  onSilent: (() => void) | null = null
   onRemote: ((stream: MediaStream | null) => void) | null = null
   private ua: UA | null = null
   private account = ''
@@ -149,8 +151,10 @@ export class Softphone {
     this.session = session
     if (older && !older.isEnded()) older.terminate()
     Object.assign(this.view, { session: 'answering', muted: false, held: false })
-    const stream = (await this.voice()) ?? silence()
+    const voice = await this.voice()
+    const stream = voice ?? silence()
     this.follow(session, stream)
+    if (!voice) session.on('confirmed', () => this.session === session && this.onSilent?.())
     if (session.isEnded()) return
     session.answer({ mediaStream: stream, pcConfig: { iceServers: [] } })
   }

@@ -18,6 +18,11 @@ export const i18n = createI18n({
   messages: { zh, en },
 })
 
+/** The words of one page: the others need not load them. */
+export function addWords(words: Record<Language, object>): void {
+  for (const [to, added] of Object.entries(words)) i18n.global.mergeLocaleMessage(to as Language, added)
+}
+
 export const t = i18n.global.t
 export const language = computed<Language>(() => (i18n.global.locale.value === 'en' ? 'en' : 'zh'))
 

@@ -35,6 +35,7 @@ export const enDeskBeside: typeof zhDeskBeside = {
     },
     figures: {
       lead: 'Only you are counted here.',
+      define: 'What the figures mean',
       today: 'Today',
       week: 'This week',
       month: 'This month',

@@ -1,6 +1,7 @@
 /** Hold, colleagues, transfers. */
 export const enTransfer = {
   title: 'Transfer / colleague',
+  button: 'Transfer',
   search: 'Search colleagues, lawyers, notaries, matters...',
   note: 'A word for the colleague',
   noteHint: 'What it is about, what was said (your ticket goes along)',

@@ -1,5 +1,3 @@
-import { enAdmin } from './en-admin'
-import { enBoard } from './en-board'
 import { enDesk } from './en-desk'
 import { enDeskBeside } from './en-desk-beside'
 import type { zh } from './zh'
@@ -146,6 +144,4 @@ export const en: typeof zh = {
     rules: 'Published rules',
   },
   desk: { ...enDesk, ...enDeskBeside },
-  board: enBoard,
-  admin: enAdmin,
 }

@@ -34,6 +34,7 @@ export const zhDeskBeside = {
     },
     figures: {
       lead: '只统计您本人。',
+      define: '指标说明',
       today: '今天',
       week: '本周',
       month: '本月',

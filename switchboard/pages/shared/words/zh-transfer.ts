@@ -1,6 +1,7 @@
 /** Hold, colleagues, transfers. */
 export const zhTransfer = {
   title: '转接 / 请同事',
+  button: '转接',
   search: '搜索同事、律师、公证员、事项…',
   note: '给同事的话',
   noteHint: '来电者的问题、已说过的话（工单内容会一起转过去）',

@@ -1,6 +1,4 @@
 /** 中文。English must have the same keys (checked by the compiler). */
-import { zhAdmin } from './zh-admin'
-import { zhBoard } from './zh-board'
 import { zhDesk } from './zh-desk'
 import { zhDeskBeside } from './zh-desk-beside'
 
@@ -142,6 +140,4 @@ export const zh = {
     rules: '已发布的规则',
   },
   desk: { ...zhDesk, ...zhDeskBeside },
-  board: zhBoard,
-  admin: zhAdmin,
 }

@@ -1,0 +1,6 @@
+/** Imported first: the page's own words are there before anything asks for them. */
+import { addWords } from '@/shared/i18n'
+import { enAdmin } from '@/shared/words/en-admin'
+import { zhAdmin } from '@/shared/words/zh-admin'
+
+addWords({ zh: { admin: zhAdmin }, en: { admin: enAdmin } })

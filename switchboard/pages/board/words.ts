@@ -1,0 +1,6 @@
+/** Imported first: the page's own words are there before anything asks for them. */
+import { addWords } from '@/shared/i18n'
+import { enBoard } from '@/shared/words/en-board'
+import { zhBoard } from '@/shared/words/zh-board'
+
+addWords({ zh: { board: zhBoard }, en: { board: enBoard } })
