@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Any, Self
 
 import structlog
 
@@ -29,11 +29,18 @@ class VideoBridge:
         secret: what tokens are signed with (``video.tokens.sign``).
         host, port: the UDP address to bind; port 0 takes a free one.
         announced: the addresses that pages are told, when they are not ``host``.
+        ice_servers: makes the ``iceServers`` that a page is told (TURN with short-lived credentials), for a person.
     """
 
     def __init__(
-        self, secret: bytes, host: str = "127.0.0.1", port: int = 0, announced: Sequence[str] = ()
+        self,
+        secret: bytes,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        announced: Sequence[str] = (),
+        ice_servers: Callable[[str], list[dict[str, Any]]] = lambda _: [],
     ) -> None:
+        self.ice_servers = ice_servers
         self.events = Events()
         self.rooms: dict[str, Room] = {}
         self.port = Port(host, port, announced)
@@ -49,8 +56,7 @@ class VideoBridge:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for room in list(self.rooms.values()):
-            self.end_room(room.name, "shutdown")
+        self.end_all("shutdown")
         if self._beating is not None:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
@@ -72,6 +78,11 @@ class VideoBridge:
         if room is not None:
             room.end(reason)
             self._close(room.closing)
+
+    def end_all(self, reason: str) -> None:
+        """End every room. A web server that carries the protocol calls this before it waits for its handlers."""
+        for name in list(self.rooms):
+            self.end_room(name, reason)
 
     def enter(self, name: str, token: object, outlet: Outlet) -> tuple[Room, Participant]:
         """Let in whoever holds a token for this room. Raises TokenRefused, RoomRefused and what is below them."""

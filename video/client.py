@@ -117,7 +117,7 @@ class VideoClient:
                 return self.received.get(slot["mid"])
         return None
 
-    async def ask(self, kind: str, **fields: Any) -> dict[str, Any]:
+    async def ask(self, kind: str, /, **fields: Any) -> dict[str, Any]:
         """Send a frame and wait for its answer. Raises Refused, ConnectionError, TimeoutError."""
         self._number += 1
         number = self._number

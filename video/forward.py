@@ -48,12 +48,16 @@ _RTX_LEAD = Struct("!H")
 
 
 class Tape(Protocol):
-    """Where recorded packets go. Neither method blocks or raises. Times are ``time.monotonic_ns()``."""
+    """Where recorded packets go. No method blocks or raises. Times are ``time.monotonic_ns()``."""
 
     def write(self, arrival_ns: int, packet: bytes) -> None: ...
 
     def report(self, arrival_ns: int, packet: bytes) -> None:
         """A sender report of this track (RTCP), by which tracks are aligned."""
+        ...
+
+    def mark(self, kind: str, **facts: Any) -> None:
+        """Something that happened to this track: join, leave, caucus, mute..."""
         ...
 
 
@@ -276,6 +280,8 @@ class Forwarder:
             for table in (track.lane.by_ssrc, track.lane.by_rtx):
                 for known in [key for key, value in table.items() if value is track]:
                     del table[known]
+        if track.tape is not None:
+            track.tape.mark("leave")
         track.tape = track.heard = None
 
     def subscribe(

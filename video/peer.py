@@ -434,6 +434,12 @@ class Peer:
             self.ended = True
             self._changed(self)
             return
+        except Exception:  # a fault of ours or of a library: this peer is lost, the room is not
+            log.exception("a handshake broke")
+            self.failure = HandshakeFailed("broken")
+            self.ended = True
+            self._changed(self)
+            return
         if self.ended:
             return
         self._forwarder.keys(self.lane, inbound, outbound)

@@ -45,7 +45,7 @@ from video.events import (
     TrackAdded,
     TrackRemoved,
 )
-from video.forward import Kind, Tape
+from video.forward import Forwarder, Kind, Tape, Track
 from video.participant import GONE_AFTER_S, KEPT_S, Outlet, Participant, Standing
 from video.peer import Answered, Peer, Sent, Slot, What
 from video.port import Port
@@ -56,6 +56,7 @@ log = structlog.get_logger(__name__)
 VIEWERS_MAX = 200
 WAITING_MAX = 16
 MEDIA_LOST_NS = 3_000_000_000
+STALLED_NS = 2_000_000_000
 
 
 class Tapes(Protocol):
@@ -451,14 +452,45 @@ class Room:
         """A tape runs only for what the main room hears: admitted, in no group, not muted."""
         for person in self.people.values():
             for sent in person.peer.sent.values() if person.peer else ():
-                heard = person.admitted and person.group is None and sent.kind not in person.muted
-                for layer in sent.layers:
-                    track = layer.track
-                    if self.tapes is None or not heard:
-                        self._port.forwarder.record(track, None)
-                    elif track.tape is None and layer is sent.layers[0]:
-                        self._port.forwarder.record(track, self.tapes.tape(self.name, person.id, sent))
-                        track.needs_key = sent.kind == "video"
+                why = self._unrecorded(person, sent.kind)
+                running = next((one.track for one in sent.layers if one.track.tape is not None), None)
+                if why:
+                    _end_tape(self._port.forwarder, running, why)
+                elif running is None and self.tapes is not None:
+                    self._begin_tape(person, sent, sent.layers[0].track)
+
+    def _unrecorded(self, person: Participant, kind: Kind) -> str:
+        """Why nothing of this may be on a tape now; empty when it may."""
+        if self.tapes is None:
+            return "end"
+        if not person.admitted:
+            return "waiting"
+        if person.group is not None:
+            return "caucus"
+        return "mute" if kind in person.muted else ""
+
+    def _begin_tape(self, person: Participant, sent: Sent, track: Track) -> None:
+        tape = self.tapes.tape(self.name, person.id, sent) if self.tapes is not None else None
+        if tape is not None:
+            tape.mark("join", what=sent.what)
+            self._port.forwarder.record(track, tape)
+            track.needs_key = sent.kind == "video"
+
+    def _follow_layers(self) -> None:
+        """A tape follows the best layer that really comes: browsers stop layers that their line cannot carry."""
+        now_ns = time.monotonic_ns()
+        for person in self.people.values():
+            for sent in person.peer.sent.values() if person.peer and self.tapes else ():
+                taped = next((one.track for one in sent.layers if one.track.tape is not None), None)
+                best = next(
+                    (one.track for one in sent.layers if now_ns - one.track.last_ns < STALLED_NS), None
+                )
+                stalled = taped is not None and now_ns - taped.last_ns > STALLED_NS
+                if taped is not None and best is not None and stalled:
+                    tape = taped.tape
+                    self._port.forwarder.record(taped, None)
+                    self._port.forwarder.record(best, tape)
+                    best.needs_key = True
 
     # ------------------------------------------------------------------ the beat
 
@@ -480,6 +512,7 @@ class Room:
         if now_s - self._looked_s >= adapt.EVERY_S:
             self._looked_s = now_s
             self._adapt()
+            self._follow_layers()
         if self._dirty:
             self._dirty = False
             self._announce()
@@ -613,3 +646,10 @@ class Room:
 
     def _put(self, event: Event) -> None:
         self._events.put(event)
+
+
+def _end_tape(forwarder: Forwarder, track: Track | None, why: str) -> None:
+    if track is not None and track.tape is not None:
+        tape = track.tape
+        forwarder.record(track, None)
+        tape.mark(why)

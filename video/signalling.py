@@ -50,7 +50,10 @@ _CLOSE_S = 2.0
 
 
 def routes(bridge: VideoBridge, prefix: str = "/video", origins: Collection[str] = ()) -> list[web.RouteDef]:
-    """``GET {prefix}/{room}`` upgrades to the protocol. ``origins``: allowed besides the server's own."""
+    """``GET {prefix}/{room}`` upgrades to the protocol. ``origins``: allowed besides the server's own.
+
+    A server that is stopped should call ``bridge.end_all`` first, or it waits for the pages to go by themselves.
+    """
 
     async def socket(request: web.Request) -> web.StreamResponse:
         if not _own_origin(request, origins):
@@ -66,6 +69,11 @@ def routes(bridge: VideoBridge, prefix: str = "/video", origins: Collection[str]
 def application(bridge: VideoBridge, origins: Collection[str] = ()) -> web.Application:
     app = web.Application()
     app.add_routes(routes(bridge, origins=origins))
+
+    async def end(_: web.Application) -> None:
+        bridge.end_all("shutdown")
+
+    app.on_shutdown.append(end)
     return app
 
 
@@ -185,6 +193,7 @@ class Session:
                 "role": person.role.value,
                 "resume": person.resume,
                 "heartbeat_ms": HEARTBEAT_MS,
+                "ice": self._bridge.ice_servers(person.invitation.person),
                 "now": _now_ms(),
             }
         )

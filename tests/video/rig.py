@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
 from video.bridge import VideoBridge
-from video.signalling import routes
+from video.signalling import application
 from video.tokens import Invitation, Role, sign
 
 SECRET = b"a secret of the tests only, and long enough"
@@ -37,6 +38,7 @@ FLAGS = (
     "--disable-backgrounding-occluded-windows",
     "--disable-renderer-backgrounding",
 )
+TINY = {"width": 160, "height": 90, "frameRate": 5}
 SMALL = {"width": 320, "height": 180, "frameRate": 10}
 
 
@@ -86,12 +88,12 @@ class House:
 @asynccontextmanager
 async def house() -> AsyncIterator[House]:
     async with VideoBridge(SECRET) as bridge:
-        app = web.Application()
+        app = application(bridge)
 
         async def page(_: web.Request) -> web.StreamResponse:
             return web.FileResponse(Path(__file__).with_name("page.html"))
 
-        app.add_routes([web.get("/", page), *routes(bridge)])
+        app.add_routes([web.get("/", page)])
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -191,3 +193,11 @@ class Visitor:
             return quiet >= 10
 
         await eventually(silent, f"{self.person} hears nothing of {other.person}")
+
+
+async def all_meet(*people: Visitor) -> None:
+    """Everybody sees and hears everybody else."""
+    pairs = list(permutations(people, 2))
+    await asyncio.gather(
+        *(one.sees(other) for one, other in pairs), *(one.hears(other) for one, other in pairs)
+    )

@@ -320,6 +320,8 @@ def test_a_tape_and_a_tap_get_what_came_and_stop_at_once(bench: Bench) -> None:
 
         def report(self, arrival_ns: int, packet: bytes) -> None: ...
 
+        def mark(self, kind: str, **facts: object) -> None: ...
+
     sender, tape, heard = bench.peer(), Kept(), list[tuple[int, bytes]]()
     track = bench.forwarder.publish(sender.lane, AUDIO)
     bench.forwarder.record(track, tape)

@@ -137,7 +137,6 @@ async def test_no_stranger_ends_a_call(
     for name in (
         "stray",
         "malformed",
-        "oversized",
         "stun_malformed",
         "stun_stranger",
         "stun_forged",
