@@ -50,6 +50,7 @@ ALLOWED = {
     "POST /api/known-callers/import": {"administrator"},
     "GET /api/follow-ups": {"supervisor", "administrator"},
     "POST /api/follow-ups/{id}": {"supervisor", "administrator"},
+    "GET /api/directory": {"volunteer"},
     "GET /api/tickets": {"volunteer"},
     "GET /api/tickets/{id}": {"volunteer"},
     "PUT /api/tickets/{id}": {"volunteer"},
