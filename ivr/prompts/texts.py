@@ -107,6 +107,16 @@ _SMALL = (
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 
+_ORDINALS = {
+    "one": "first",
+    "two": "second",
+    "three": "third",
+    "five": "fifth",
+    "eight": "eighth",
+    "nine": "ninth",
+    "twelve": "twelfth",
+}
+
 
 def hanzi(number: int) -> str:
     """A count from 1 to 99 as it is said before a measure word: 2 is 两, 12 is 十二, 20 is 二十."""
@@ -118,6 +128,12 @@ def hanzi(number: int) -> str:
     tens, ones = divmod(number, 10)
     lead = "" if tens == 0 else "十" if tens == 1 else digits[tens] + "十"
     return lead + (digits[ones] if ones else "")
+
+
+def ordinal(number: int) -> str:
+    """A place from 1 to 99 in English words: 22 is "twenty-second"."""
+    lead, dash, last = english(number).rpartition("-")
+    return lead + dash + (_ORDINALS.get(last) or (last[:-1] + "ieth" if last.endswith("y") else last + "th"))
 
 
 def english(number: int) -> str:

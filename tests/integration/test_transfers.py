@@ -173,7 +173,11 @@ async def test_whatever_becomes_of_the_colleague_the_volunteer_is_back_with_the_
         await caller.ended()
         await first.state("wrap_up")
     await ended(switchboard, caller)
-    assert {seat.state for seat in (await switchboard.snapshot()).seats} <= {"paused", "wrap_up"}
+
+    async def at_rest() -> bool:
+        return {seat.state for seat in (await switchboard.snapshot()).seats} <= {"paused", "wrap_up"}
+
+    await eventually(at_rest, PATIENCE_S, "every seat at rest, its desk gone")
 
 
 @pytest.mark.parametrize("phase", ["on hold", "asked", "consulting", "three-way"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.compose import BANDS, digit_groups, digit_pairs, moment_keys
-from ivr.prompts.texts import LANGUAGES, english, hanzi
+from ivr.prompts.texts import LANGUAGES, english, hanzi, ordinal
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 FRIDAY = datetime(2026, 1, 2, 20, 15, tzinfo=SHANGHAI)
@@ -92,6 +92,8 @@ def test_counts_are_said_as_people_say_them() -> None:
     counts = {1: "一", 2: "两", 10: "十", 12: "十二", 20: "二十", 22: "二十二", 60: "六十"}
     assert {n: hanzi(n) for n in counts} == counts
     assert [english(n) for n in (1, 12, 20, 47)] == ["one", "twelve", "twenty", "forty-seven"]
+    places = {1: "first", 12: "twelfth", 18: "eighteenth", 20: "twentieth", 23: "twenty-third"}
+    assert {n: ordinal(n) for n in places} == places
     with pytest.raises(ValueError, match="no words"):
         hanzi(0)
     with pytest.raises(ValueError, match="no words"):
@@ -107,15 +109,17 @@ def test_counts_are_said_as_people_say_them() -> None:
         ("2026-01-02 21:00", "今天 晚上九点", "today at nine in the evening"),
         ("2026-01-03 09:00", "明天 上午九点", "tomorrow at nine in the morning"),
         ("2026-01-04 13:30", "后天 下午一点半", "the day after tomorrow at half past one in the afternoon"),
-        ("2026-01-05 09:00", "下个星期一 上午九点", "Monday next week at nine in the morning"),
-        ("2026-01-11 12:00", "下个星期天 中午十二点", "Sunday next week at twelve noon"),
-        ("2026-01-12 09:00", "一月 十二号 星期一 上午九点", "Monday January the twelfth at nine in the morning"),
+        ("2026-01-05 09:00", "在下个星期一 上午九点", "Monday next week at nine in the morning"),
+        ("2026-01-11 12:00", "在下个星期天 中午十二点", "Sunday next week at twelve noon"),
+        ("2026-01-12 09:00", "在一月 十二号 那天是星期一 上午九点",
+         "Monday January the twelfth at nine in the morning"),
         ("2026-01-03 00:00", "今天 夜里十二点", "today at midnight"),
         ("2026-01-03 00:30", "明天 凌晨十二点半", "tomorrow at half past midnight"),
         ("2026-01-02 23:45", "今天 夜里十二点", "today at midnight"),
         ("2026-01-03 08:45", "明天 上午九点", "tomorrow at nine in the morning"),
         ("2026-01-03 08:31", "明天 上午九点", "tomorrow at nine in the morning"),
-        ("2026-01-01 09:00", "一月 一号 星期四 上午九点", "Thursday January the first at nine in the morning"),
+        ("2026-01-01 09:00", "在一月 一号 那天是星期四 上午九点",
+         "Thursday January the first at nine in the morning"),
     ],
 )  # fmt: skip
 def test_a_moment_is_said_as_near_as_it_is(prompts: PromptSet, when: str, zh: str, en: str) -> None:
@@ -126,7 +130,7 @@ def test_a_moment_is_said_as_near_as_it_is(prompts: PromptSet, when: str, zh: st
 
 def test_a_later_day_of_this_week_is_said_by_its_name(prompts: PromptSet) -> None:
     monday, thursday = datetime(2026, 1, 5, 8), datetime(2026, 1, 8, 9)
-    assert heard(prompts, "zh", prompts.moment_keys("zh", thursday, monday)) == "这个星期四 上午九点"
+    assert heard(prompts, "zh", prompts.moment_keys("zh", thursday, monday)) == "在这个星期四 上午九点"
     keys = prompts.moment_keys("en", thursday, monday)
     assert heard(prompts, "en", keys) == "this Thursday at nine in the morning"
 

@@ -19,6 +19,8 @@ def said(words: str) -> Phrase:
         ("The wait is about twenty to thirty minutes.", "The weight is about 20-30 minutes.", 0),
         ("one two three four eight", "12-348", 0),
         ("one two three four eight", "12347", 1),
+        ("November the twenty-second", "November the 22nd.", 0),
+        ("November the thirtieth", "November the 13th.", 1),
         ("Please stay on the line.", "Please stay online.", 3),
         ("Please stay on the line.", "", 5),
     ],

@@ -26,7 +26,7 @@ from playwright.async_api import Browser, Page
 from routing.engine import Engine
 from switchboard.pages.build import build
 from tests.load.measure import Spread, say
-from tests.support.browser import PATIENCE_S, ready, sign_in
+from tests.support.browser import PATIENCE_S, at, ready, sign_in
 from tests.support.chromium import chromium
 from tests.support.ports import free_port
 from tests.support.sipp import Sipp
@@ -102,7 +102,7 @@ async def measure(switchboard: Switchboard, browser: Browser) -> tuple[Spread, S
             for n in range(CARDS):
                 await _one_card(desk, polling, reservations, n + 1)
                 await asyncio.sleep(chance.random())
-                await desk.evaluate("document.querySelector('[data-test=\"decline\"]').click()")
+                await at(desk, "decline").dispatch_event("click")
             return await _spread(desk, reservations), await _spread(polling, reservations)
     finally:
         follower.cancel()

@@ -18,7 +18,7 @@ from typing import Any
 from ivr.prompts.alaw import SAMPLES
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.recipe.render import wanted
-from ivr.prompts.texts import LANGUAGES, Phrase, english, hanzi
+from ivr.prompts.texts import LANGUAGES, Phrase, english, hanzi, ordinal
 
 _DIGITS = {
     "zh": list("零一二三四五六七八九"),
@@ -69,8 +69,9 @@ def syllables(words: str, count: Callable[[int], str]) -> list[Unit]:
 
 
 def english_words(text: str, count: Callable[[int], str]) -> list[Unit]:
-    """Lower-case words, homophones alike; digits as `count` says them."""
-    spelled = re.sub(r"\d+", lambda digits: f" {count(int(digits[0]))} ", text)
+    """Lower-case words, homophones alike; digits as `count` says them, those of "30th" as a place."""
+    places = re.sub(r"\b([1-9]\d?)(?:st|nd|rd|th)\b", lambda place: f" {ordinal(int(place[1]))} ", text)
+    spelled = re.sub(r"\d+", lambda digits: f" {count(int(digits[0]))} ", places)
     words = re.sub(r"[^a-z' ]", " ", spelled.lower().replace("-", " ")).split()
     return [frozenset({_HOMOPHONES.get(word, word)}) for word in words]
 

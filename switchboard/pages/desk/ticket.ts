@@ -325,12 +325,17 @@ export function ticketOf(contact: string, matter: string): TicketDraft {
   let draft = drafts.get(contact)
   if (!draft || draft.isClosed) {
     draft = new TicketDraft(contact, matter)
+    filedHere.delete(contact)
     drafts.set(contact, draft)
   }
   return draft
 }
 
+/** Filed on this page: the switchboard's list may be a moment older. */
+export const filedHere = reactive(new Set<string>())
+
 export function closeTicket(contact: string): void {
+  filedHere.add(contact)
   drafts.get(contact)?.close()
   drafts.delete(contact)
 }
