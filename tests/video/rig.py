@@ -143,11 +143,11 @@ class Visitor:
         page = await context.new_page()
         await page.goto("/")
         options = {"hertz": hertz, "video": video, "encodings": encodings}
-        await page.evaluate(
+        visitor = cls(page, person, hertz)
+        await visitor.ask(
             "([name, token, options]) => { window.room = new Room(name, token, options); return room.start(); }",
             [room, token(person, room, role, waits=waits), options],
         )
-        visitor = cls(page, person, hertz)
         await eventually(visitor.placed, f"{person} has a place")
         return visitor
 
@@ -156,7 +156,8 @@ class Visitor:
         return bool(self.id)
 
     async def ask(self, expression: str, argument: Any = None) -> Any:
-        return await self.page.evaluate(expression, argument)
+        async with asyncio.timeout(PATIENCE_S):
+            return await self.page.evaluate(expression, argument)
 
     async def connected(self) -> None:
         await eventually(
