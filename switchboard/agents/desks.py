@@ -40,7 +40,8 @@ class Desks:
         for seat in (await self._house.engine.snapshot()).seats:
             if seat.owner != self._house.engine.owner:
                 continue  # its desk stands at another node
-            if seat.state in ("available", "reserved"):
+            freed = seat.state == "in_contact" and not seat.then  # it would come free before its desk is back
+            if seat.state in ("available", "reserved") or freed:
                 await self._house.engine.pause(seat.id, "restart")
             agent = agent_of(seat.id)
             if not self.absences.is_known(agent):

@@ -26,6 +26,7 @@ from ivr.errors import AriError, Conflict, Disconnected, NotFound, Overflowed, S
 from ivr.server.process import AsteriskServer
 from tests.support.asterisk import ROOT, SOUNDS_MS, home
 from tests.support.calls import connected, local_call, next_of, settings_for
+from tests.support.switchboard import eventually
 
 
 @pytest.fixture
@@ -320,7 +321,11 @@ async def test_a_bridge_given_up_while_it_is_made_does_not_stay(ari: Ari) -> Non
             await asyncio.sleep(0)
         talking.cancel()
         await asyncio.gather(talking, return_exceptions=True)
-    assert await ari.request("GET", "bridges") == []
+
+    async def none_left() -> bool:
+        return await ari.request("GET", "bridges") == []
+
+    await eventually(none_left, 10, "every bridge dissolved")
 
 
 async def test_creating_a_bridge_twice_gives_the_same_bridge(ari: Ari) -> None:
