@@ -92,6 +92,7 @@ async def test_a_computer_without_any_sound_device_says_so_and_may_still_serve(
             await hears(desk, CALLER_HZ)
             await expect(at(desk, "trouble-none")).to_be_visible()
             caller.hang_up()
+            await caller.ended()
         await wrap_up(desk)
 
 
