@@ -106,9 +106,7 @@ async def _delays(opened: OpenSide, figures: Figures) -> None:
             figures.prompt_to_invite_ms.append((ringing.at_ns - queued_ns) / 1e6)
             await opened.finish(answered)
             caller.hang_up()
-            with suppress(
-                TimeoutError
-            ):  # two good-byes may cross on the line
+            with suppress(TimeoutError):  # two good-byes may cross on the line
                 await caller.ended(2)
 
 
