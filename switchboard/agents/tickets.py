@@ -79,9 +79,7 @@ async def file_ticket(
     tickets = house.records.tickets
     ticket = await _patiently(lambda: tickets.of(contact, agent))
     text = ticket.text if ticket else TicketText()
-    filed = TicketText(
-        matter or "", disposition, text.name, text.district, text.facts, text.advice, text.follow_up
-    )
+    filed = replace(text, matter=matter or "", disposition=disposition)
     await house.records.append(
         contact,
         "wrapped_up",
