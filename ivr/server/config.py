@@ -30,10 +30,10 @@ class ServerPorts:
     @classmethod
     def free(cls, *, rtp_ports: int = 400) -> ServerPorts:
         """Ports that were free on loopback a moment ago, all above 20000 (for tests and demonstrations)."""
-        sip, http = (_free_port() for _ in range(2))
-        first = _free_port() & ~1
-        if first + rtp_ports > 65000:
-            first = 65000 - rtp_ports
+        first = min(_free_port() & ~1, 65000 - rtp_ports)
+        sip = http = first
+        while sip == http or {sip, http} & set(range(first, first + rtp_ports)):
+            sip, http = _free_port(), _free_port()
         return cls(sip, http, first, first + rtp_ports - 1)
 
 

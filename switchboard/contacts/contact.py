@@ -188,9 +188,12 @@ class Contact:
         except RecordsAway:
             log.info("earlier contacts not counted", contact=self.id)
 
-    def note(self, kind: str, /, *, once: str | None = None, **data: Any) -> asyncio.Task[Any]:
+    def note(
+        self, kind: str, /, *, once: str | None = None, at_ms: int | None = None, **data: Any
+    ) -> asyncio.Task[Any]:
         """Write an event (``once``: its idempotency key). Stored in the order of the calls; await where it matters."""
-        task = asyncio.create_task(self.house.records.append(self.id, kind, at_ms=now_ms(), key=once, **data))
+        written = self.house.records.append(self.id, kind, at_ms=at_ms or now_ms(), key=once, **data)
+        task = asyncio.create_task(written)
         self._writes.add(task)
         task.add_done_callback(self._written)
         return task

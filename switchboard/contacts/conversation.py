@@ -137,6 +137,7 @@ class Conversation:
                 continue
             if party.line is not None:
                 await party.line.part()
+                party.line = None  # out of the rooms at once: Asterisk's word of its end may come later
             if not again:
                 return
             async with self._turn:

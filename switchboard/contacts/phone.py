@@ -175,9 +175,10 @@ async def reach_volunteer(
     returns both at the end of the talk.
     """
     house = contact.house
-    contact.queued_ms = contact.queued_ms or now_ms()
+    since_ms = now_ms()
+    contact.queued_ms = contact.queued_ms or since_ms
     contact.enter("waiting")
-    async with _queued(contact) as inbox, house.waiting_room.seat(call), _told(call, contact) as told:
+    async with _queued(contact, since_ms) as inbox, house.waiting_room.seat(call), _told(call, contact) as told:
         try:
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:
@@ -252,11 +253,11 @@ async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None
 
 
 @asynccontextmanager
-async def _queued(contact: Contact) -> AsyncIterator[Inbox]:
+async def _queued(contact: Contact, since_ms: int) -> AsyncIterator[Inbox]:
     """In the queue; a caller who leaves before anybody has answered leaves it too."""
     house = contact.house
     with house.dispatch.inbox(contact) as inbox:
-        contact.note("queued", entry=contact.id)
+        contact.note("queued", at_ms=since_ms, entry=contact.id)
         try:  # a hang-up while entering counts too: the engine may have let the entry in already
             revive_ms = await house.engine.now_ms() if contact.requeued else 0
             pending = await house.engine.enter(house.entry_of(contact), revive_ms=revive_ms)

@@ -215,9 +215,9 @@ def test_a_path_too_long_for_a_socket_is_refused_in_words(settings: ServerSettin
 
 
 def test_free_ports_do_not_overlap() -> None:
-    ports = ServerPorts.free()
-    assert len({ports.sip, ports.http}) == 2
-    assert min(ports.sip, ports.http, ports.rtp_first) > 20000
-    assert ports.rtp_last - ports.rtp_first == 399
-    assert ports.sip not in range(ports.rtp_first, ports.rtp_last + 1)
-    assert ports.http not in range(ports.rtp_first, ports.rtp_last + 1)
+    for _ in range(300):  # the system hands out neighbours now and then
+        ports = ServerPorts.free()
+        assert len({ports.sip, ports.http}) == 2
+        assert min(ports.sip, ports.http, ports.rtp_first) > 20000
+        assert ports.rtp_last - ports.rtp_first == 399
+        assert not {ports.sip, ports.http} & set(range(ports.rtp_first, ports.rtp_last + 1))
