@@ -124,7 +124,9 @@ async def test_a_caller_who_was_let_go_does_not_come_back_while_somebody_else_co
 
         def kept_away(_: object) -> bool:
             """The routing engine has met the first volunteer, and the caller was not offered."""
-            names = [one["state"]["name"] for one in first.desk.frames[before:] if one["type"] == "state"]
+            names = [
+                one["state"]["name"] for one in list(first.desk.frames)[before:] if one["type"] == "state"
+            ]
             return "reserved" in names and names[-1] == "available"
 
         await first.desk.until(kept_away, PATIENCE_S, "met and passed over")
@@ -132,7 +134,7 @@ async def test_a_caller_who_was_let_go_does_not_come_back_while_somebody_else_co
         await second.desk.ready()
         await second.shows(stage="talking")
         await hear_each_other(caller, second)
-        assert not [one for one in first.desk.frames[before:] if one["type"] == "reservation"]
+        assert not [one for one in list(first.desk.frames)[before:] if one["type"] == "reservation"]
         caller.hang_up()
         await caller.ended()
     record, talks = await ended(switchboard, caller)

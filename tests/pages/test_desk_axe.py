@@ -15,6 +15,7 @@ AXE = PAGES / "node_modules" / "axe-core" / "axe.min.js"
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
 SHORT = (("zh", SIZES[0]), ("en", SIZES[1]))
+"""In turn, a view each; the long form looks at every view in both languages at both sizes."""
 
 
 async def faults(page: Page) -> list[str]:
@@ -35,12 +36,12 @@ async def faults(page: Page) -> list[str]:
 async def test_axe_finds_nothing_serious_on_any_view_of_the_desk(chromium: Browser) -> None:
     code = await asyncio.to_thread(AXE.read_text, "utf-8")
     seen: dict[str, list[str]] = {}
-    looks = [(language, size) for language in LANGUAGES for size in SIZES] if LONG else SHORT
+    looks = [(language, size) for language in LANGUAGES for size in SIZES] if LONG else list(SHORT)
 
     async def look(view: str, page: Page) -> None:
         if not await page.evaluate("'axe' in window"):
             await page.evaluate(code)
-        for language, size in looks:
+        for language, size in looks if LONG else [looks[len(seen) % 2]]:
             await show_in(page, language, size)
             seen[f"{view} {language} {size[0]}"] = await faults(page)
         await show_in(page, *looks[0])
@@ -49,4 +50,4 @@ async def test_axe_finds_nothing_serious_on_any_view_of_the_desk(chromium: Brows
         await tour(switchboard, hotline, chromium, look)
     bad = {view: found for view, found in seen.items() if found}
     assert not bad, "\n".join(f"{view}\n  " + "\n  ".join(found) for view, found in bad.items())
-    assert len(seen) > 60
+    assert len(seen) >= 35 * (4 if LONG else 1)
