@@ -20,7 +20,6 @@ from tests.support.desk_views import LANGUAGES, SIZES, office, show_in, tour
 
 ROOT = Path(__file__).resolve().parent.parent
 CHOSEN = (
-    "sign-in",
     "set-up",
     "ready",
     "card",
@@ -28,10 +27,11 @@ CHOSEN = (
     "law",
     "directory",
     "consultation",
-    "three-way",
+    "held-and-help",
     "wrap-up",
     "shifts",
-    "trouble-NotAllowedError",
+    "figures",
+    "trouble-denied",
 )
 MOST_BYTES = 150_000
 QUALITY = 82

@@ -33,6 +33,7 @@ KNOWN_CALLER = "13800138501"
 
 Look = Callable[[str, Page], Awaitable[None]]
 
+MICROPHONE_FAULTS = {"denied": "NotAllowedError", "none": "NotFoundError", "busy": "NotReadableError"}
 FAULTS = """
     const devices = navigator.mediaDevices
     const ask = devices.getUserMedia.bind(devices)
@@ -249,16 +250,16 @@ class _Walk:
             await self.look("missed", desk)
         await desk.evaluate("localStorage.asleep = 'yes'")
         self.relay.cut("/ws/sip", refuse=True)
-        for fault in ("NotAllowedError", "NotFoundError", "NotReadableError"):
+        for name, fault in MICROPHONE_FAULTS.items():
             await desk.evaluate(f"localStorage.fault = '{fault}'")
             await desk.reload()
             await expect(at(desk, "set-up").get_by_role("alert")).to_have_count(2)
-            await self.look(f"set-up-{fault}", desk)
+            await self.look(f"set-up-{name}", desk)
             await at(desk, "set-up-later").click()
             await expect(at(desk, "trouble-speaker")).to_be_visible()
             await expect(at(desk, "trouble-line")).to_be_visible()
             await expect(at(desk, "trouble-ringer")).to_be_visible()
-            await self.look(f"trouble-{fault}", desk)
+            await self.look(f"trouble-{name}", desk)
         tab = await desk.context.new_page()
         await tab.goto("/desk")
         await expect(at(tab, "refused")).to_be_visible()
