@@ -7,6 +7,7 @@ while that looks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ class _Walk:
         desk = self.first
         self.caller = calling(self.switchboard, KNOWN_CALLER)
         await self.caller.__aenter__()
-        await expect(at(desk, "incoming")).to_be_visible()
+        await expect(at(desk, "countdown")).to_have_text(re.compile(r"剩余 1\d 秒"))  # the desk has seen it
         await self.look("card", desk)
         await at(desk, "accept").click()
         await eventually(lambda: active(desk), PATIENCE_S, "the softphone has answered")
