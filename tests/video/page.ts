@@ -16,6 +16,7 @@ class Room {
   captions: Caption[] = []
   session: RoomSession
   readonly context = new AudioContext({ sampleRate: 48000 })
+  private readonly oscillator = this.context.createOscillator()
   private readonly analysers = new Map<MediaStreamTrack, AnalyserNode>()
   private readonly shown = new Set<MediaStreamTrack>()
   /** As if the network were gone for the socket: it hears nothing and is heard by nobody. */
@@ -40,8 +41,8 @@ class Room {
   async start(): Promise<void> {
     await this.context.resume()
     if (this.options.hertz) {
-      const oscillator = this.context.createOscillator()
-      oscillator.frequency.value = this.options.hertz
+      const { oscillator } = this
+      this.hum(this.options.hertz)
       const gain = this.context.createGain()
       gain.gain.value = 0.25
       const out = this.context.createMediaStreamDestination()
@@ -51,6 +52,17 @@ class Room {
     }
     if (this.options.video) this.session.publish('camera', await camera(this.options.video), this.options.encodings)
     this.session.start()
+  }
+
+  /** Says another tone from now on. */
+  hum(hertz: number): void {
+    this.oscillator.frequency.value = hertz
+  }
+
+  /** Figures of what this page sends. */
+  async sending(what: What = 'camera'): Promise<Record<string, number>[]> {
+    const sender = this.pc?.getSenders().find((one) => one.track !== null && one.track === this.session.sent(what))
+    return [...((await sender?.getStats()) ?? new Map()).values()].filter((one) => one.type === 'outbound-rtp')
   }
 
   get me(): string {
