@@ -52,6 +52,7 @@ from video.forward import Kind
 from video.participant import GONE_AFTER_S, KEPT_S, Outlet, Participant, Standing, digest_of
 from video.peer import Answered, Peer, Sent, Slot, What
 from video.port import Port
+from video.stills import Stills
 from video.taping import AFTER_CAUCUS_S, Tapes, Taping
 from video.tokens import Invitation, Role
 
@@ -81,6 +82,7 @@ class Room:
         self._lines: dict[str, adapt.Line] = {}
         self._looked_s = 0.0
         self.taping = Taping(name, self.people, port.forwarder)
+        self.stills = Stills(self.people, self._owners)
         self._recording_works = True
         self._borders: list[tuple[Slot, int]] = []
         self._put(RoomOpened(room=name, seats=seats))
@@ -408,6 +410,7 @@ class Room:
                 person.unrecorded_until_s = time.monotonic() + AFTER_CAUCUS_S
             person.group = group
         self.taping.follow()
+        self.stills.forget()
         owners = self._owners()
         peers = [
             (one, one.peer) for one in self.people.values() if one.peer is not None and not one.peer.ended
@@ -505,6 +508,7 @@ class Room:
             self._looked_s = now_s
             self._adapt()
         self.taping.beat()
+        self.stills.beat()
         if self._dirty:
             self._dirty = False
             self._announce()

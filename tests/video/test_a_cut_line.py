@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from tests.video.rig import TINY, Visitor, eventually
+from tests.video.rig import HEARD, PATIENCE_S, TINY, Visitor, eventually
 from tests.video.village import Country, country
 from video.events import CameBack, Event, Gone
 from video.interruptions import interruptions
@@ -35,8 +35,12 @@ async def test_after_a_cut_everybody_comes_back_by_themselves(tmp_path: Path) ->
             await asyncio.gather(*(told(*both, "gone") for both in pairs))
             seen_s = time.monotonic() - begun_s
             await stays_away(begun_s + cut_s)
+            mended = asyncio.Event()
+            watching = asyncio.gather(*(back(*both, mended) for both in pairs))
+            await stays_away(time.monotonic() + 1)
             await here.line.mend()
-            took = await asyncio.gather(*(back(*both) for both in pairs))
+            mended.set()
+            took = await watching
             resumed_s += took
             await asyncio.gather(*(told(*both, "here") for both in pairs))
             print(
@@ -72,29 +76,19 @@ async def meet(one: Visitor, other: Visitor) -> None:
     await asyncio.gather(one.sees(other), one.hears(other), other.sees(one), other.hears(one))
 
 
-async def back(notary: Visitor, villager: Visitor) -> float:
-    """Seconds until face and voice go both ways again."""
-    begun_s = time.monotonic()
-    await asyncio.gather(
-        *(fresh(one, other) for one, other in ((notary, villager), (villager, notary))),
-        *(loud(one, other) for one, other in ((notary, villager), (villager, notary))),
-    )
+async def back(notary: Visitor, villager: Visitor, mended: asyncio.Event) -> float:
+    """Seconds after the network's return until face and voice go both ways again; watched in the pages themselves."""
+
+    async def again(one: Visitor, other: Visitor) -> None:
+        expression = "([who, hertz, loud]) => room.again(who, hertz, loud)"
+        await one.page.evaluate(expression, [other.id, other.hertz, HEARD])
+
+    async with asyncio.timeout(PATIENCE_S + CUTS_S[-1]), asyncio.TaskGroup() as both:
+        both.create_task(again(notary, villager))
+        both.create_task(again(villager, notary))
+        await mended.wait()
+        begun_s = time.monotonic()
     return time.monotonic() - begun_s
-
-
-async def fresh(one: Visitor, other: Visitor) -> None:
-    """A picture more than at the network's return; a new peer counts from the beginning."""
-    before, peer = await one.frames(other), await one.ask("room.number")
-
-    async def moved() -> bool:
-        now = await one.frames(other)
-        return now > before or (await one.ask("room.number") != peer and now > 0)
-
-    await eventually(moved, f"{one.person} sees {other.person} again")
-
-
-async def loud(one: Visitor, other: Visitor) -> None:
-    await one.hears(other)
 
 
 async def told(notary: Visitor, villager: Visitor, wanted: str) -> None:

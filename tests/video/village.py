@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from playwright.async_api import Browser
 
@@ -19,6 +20,10 @@ class Line(Protocol):
 
     async def mend(self) -> None: ...
 
+    async def narrow(self, down_kbit: int, up_kbit: int, queue_ms: int) -> None: ...
+
+    async def widen(self) -> None: ...
+
 
 @dataclass
 class Country:
@@ -28,6 +33,27 @@ class Country:
     near: Browser
     far: Browser
     line: Line
+
+
+class Narrow:
+    """The bridge's socket, with a token bucket before everything it sends."""
+
+    def __init__(self, wide: Any, kbit: int, queue_ms: int) -> None:
+        self.wide = wide
+        self._bits_a_second = kbit * 1000
+        self._queue_s = queue_ms / 1000
+        self._free_s = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.wide, name)
+
+    def sendto(self, data: bytes | memoryview, address: Any) -> int:
+        loop = asyncio.get_running_loop()
+        begin_s = max(loop.time(), self._free_s)
+        if begin_s - loop.time() < self._queue_s:
+            self._free_s = begin_s + len(data) * 8 / self._bits_a_second
+            loop.call_at(self._free_s, self.wide.sendto, bytes(data), address)
+        return len(data)
 
 
 @dataclass
@@ -43,6 +69,15 @@ class Unplugged:
 
     async def mend(self) -> None:
         await self._set(False)
+
+    async def narrow(self, down_kbit: int, up_kbit: int, queue_ms: int) -> None:
+        forwarder = self.house.bridge.port.forwarder
+        forwarder._socket = Narrow(forwarder._socket, down_kbit, queue_ms)  # pyright: ignore[reportAttributeAccessIssue]
+
+    async def widen(self) -> None:
+        forwarder = self.house.bridge.port.forwarder
+        if isinstance(forwarder._socket, Narrow):
+            forwarder._socket = forwarder._socket.wide
 
     async def _set(self, cut: bool) -> None:
         here = set()
