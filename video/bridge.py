@@ -9,9 +9,10 @@ from typing import Any, Self
 import structlog
 
 from video import state
+from video.captures import Captured, Captures
 from video.dtls import Identity
 from video.errors import TooManyRooms
-from video.events import Events
+from video.events import Events, FrameCaptured
 from video.feedback import BEAT_S, Feedback
 from video.participant import KEPT_S, Outlet, Participant
 from video.peer import Peer
@@ -33,6 +34,7 @@ class VideoBridge:
         host, port: the UDP address to bind; port 0 takes a free one.
         announced: the addresses that pages are told, when they are not ``host``.
         ice_servers: makes the ``iceServers`` that a page is told (TURN with short-lived credentials), for a person.
+        captures: the folder for frozen frames, one below it for each room; none are taken without it.
     """
 
     def __init__(
@@ -42,9 +44,11 @@ class VideoBridge:
         port: int = 0,
         announced: Sequence[str] = (),
         ice_servers: Callable[[str], list[dict[str, Any]]] = lambda _: [],
+        captures: Path | None = None,
     ) -> None:
         self.ice_servers = ice_servers
         self.events = Events()
+        self.captures = Captures(captures)
         self.rooms: dict[str, Room] = {}
         self.port = Port(host, port, announced)
         self.feedback = Feedback(self.port.forwarder)
@@ -95,6 +99,27 @@ class VideoBridge:
         invitation = verify(self._secret, token, name)
         room = self.open_room(name, invitation.seats)
         return room, room.enter(invitation, outlet)
+
+    def captured(self, picture: Captured) -> None:
+        """A frozen frame has come: the room, its recording and the events know it by its digests."""
+        wish = picture.wish
+        self.events.put(
+            FrameCaptured(
+                room=wish.room,
+                participant=wish.participant,
+                by=wish.by,
+                what=wish.what,
+                capture=wish.id,
+                file=str(picture.file),
+                size=picture.size,
+                sha256=picture.sha256,
+                sm3=picture.sm3,
+                width=picture.width,
+                height=picture.height,
+            )
+        )
+        if (room := self.rooms.get(wish.room)) is not None:
+            room.frozen(picture)
 
     # ------------------------------------------------------------------ recordings
 

@@ -21,6 +21,7 @@
     ├── DescriptionRefused          video.description       an SDP offer that cannot be answered
     │   ├── NoCommonCodec           video.codec             nothing that the others could decode
     │   └── DataChannelRefused      video.data_channel
+    ├── CaptureRefused              video.capture           a frozen frame that nobody asked for, or that is no picture
     ├── HandshakeFailed             video.handshake         DTLS did not come up, or a wrong certificate
     ├── StateUnreadable             video.state             what should be rooms kept from before a restart is not
     └── PortError                   video.port              the UDP port cannot be opened
@@ -176,6 +177,14 @@ class DataChannelRefused(DescriptionRefused):
     """The offer holds a data channel that nobody asked for."""
 
     code = "video.data_channel"
+
+
+class CaptureRefused(VideoError):
+    """A frozen frame that nobody asked for, that is no picture, or for which there is no place."""
+
+    code = "video.capture"
+    zh = "无法定格画面,请重试。"
+    en = "The picture could not be captured. Please try again."
 
 
 class HandshakeFailed(VideoError):

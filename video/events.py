@@ -173,6 +173,22 @@ class Said(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCaptured(Event):
+    """A picture at full resolution of what ``participant`` showed, made for the host ``by``. ``file`` is its path."""
+
+    participant: str
+    by: str
+    what: str
+    capture: str
+    file: str
+    size: int
+    sha256: str
+    sm3: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordingBegan(Event):
     session: str
 

@@ -84,6 +84,12 @@ class LayerFrame(_Frame):
     rid: str = Field(max_length=16)
 
 
+class Freeze(_Frame):
+    type: Literal["freeze"]
+    participant: _Id
+    what: Literal["camera", "document", "screen"] = "camera"
+
+
 class PictureFrame(_Frame):
     """A still picture that the bridge asked for with ``show``."""
 
@@ -114,6 +120,7 @@ Frame = (
     | Caption
     | LayerFrame
     | PictureFrame
+    | Freeze
     | Leave
     | EndRoom
 )

@@ -13,9 +13,11 @@ from typing import Any
 import structlog
 
 from video import adapt
+from video.captures import Captured, Captures
 from video.description import parse_offer
 from video.dtls import Identity
 from video.errors import (
+    CaptureRefused,
     InvalidMessage,
     NoSuchParticipant,
     NotAllowed,
@@ -363,6 +365,40 @@ class Room:
         if person is None:
             raise NoSuchParticipant("not here")
         return person
+
+    def freeze(self, host: Participant, who: str, what: What, captures: Captures) -> None:
+        """Ask somebody's page for a picture at full resolution of what it shows.
+
+        Raises:
+            NotAllowed, NoSuchParticipant: also when the host does not see them now.
+            CaptureRefused: they do not show this, or too many pictures are awaited.
+        """
+        person = self._asked(host, who)
+        if person is not host and not self.hears(host, person):
+            raise NotAllowed("not seen by this host now")
+        shown = person.peer.sent.values() if person.peer else ()
+        sent = next((one for one in shown if one.what == what and one.kind == "video"), None)
+        if sent is None or "video" in person.muted:
+            raise CaptureRefused("nothing of this kind is shown")
+        wish = captures.wish(self.name, person.id, host.id, sent.mid, sent.what)
+        person.tell({"type": "capture", "capture": wish.id, "key": wish.key, "mid": wish.mid})
+
+    def frozen(self, picture: Captured) -> None:
+        """The picture has come: whoever asked and whoever showed it are told, and the recording notes it."""
+        wish = picture.wish
+        message = {
+            "type": "frozen",
+            "capture": wish.id,
+            "participant": wish.participant,
+            "what": wish.what,
+            "width": picture.width,
+            "height": picture.height,
+            "sha256": picture.sha256,
+        }
+        for one in {wish.participant, wish.by} & self.people.keys():
+            self.people[one].tell(message)
+        if (person := self.people.get(wish.participant)) is not None:
+            self.taping.mark(person, "capture", capture=wish.id, sha256=picture.sha256)
 
     # ------------------------------------------------------------------ words
 

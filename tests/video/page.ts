@@ -1,7 +1,7 @@
 /** What tests drive through `window.Room`: the pages' own library for rooms, with ears and eyes that count. */
 import type { RoomState } from '@/room/session'
 import { RoomSession } from '@/room/session'
-import type { Caption, Chat, Slot, What } from '@/room/frames'
+import type { Caption, Chat, FrozenFrame, Slot, What } from '@/room/frames'
 
 interface Options {
   hertz?: number
@@ -14,6 +14,7 @@ class Room {
   errors: string[] = []
   chats: Chat[] = []
   captions: Caption[] = []
+  frozen: FrozenFrame[] = []
   session: RoomSession
   readonly context = new AudioContext({ sampleRate: 48000 })
   private readonly oscillator = this.context.createOscillator()
@@ -34,6 +35,7 @@ class Room {
       },
       onChat: (message) => this.chats.push(message),
       onCaption: (message) => this.captions.push(message),
+      onFrozen: (frame) => this.frozen.push(frame),
       onRefused: (error) => this.errors.push(error.code),
       connect: (url) => this.connect(url),
     })

@@ -88,17 +88,19 @@ class House:
 
 
 @asynccontextmanager
-async def house(address: str = "") -> AsyncIterator[House]:
+async def house(address: str = "", captures: Path | None = None) -> AsyncIterator[House]:
     """``address``: where browsers in another network find it; this machine alone without one."""
     host = "0.0.0.0" if address else "127.0.0.1"  # noqa: S104  # behind one door for both networks
-    async with VideoBridge(SECRET, host, announced=[address] if address else []) as bridge:
+    announced = [address] if address else []
+    bundle = await asyncio.to_thread(script)
+    async with VideoBridge(SECRET, host, announced=announced, captures=captures) as bridge:
         app = application(bridge)
 
         async def page(_: web.Request) -> web.StreamResponse:
             return web.FileResponse(Path(__file__).with_name("page.html"))
 
         async def library(_: web.Request) -> web.StreamResponse:
-            return web.FileResponse(await asyncio.to_thread(script))
+            return web.FileResponse(bundle)
 
         app.add_routes([web.get("/", page), web.get("/page.js", library)])
         runner = web.AppRunner(app, access_log=None)

@@ -124,6 +124,25 @@ export interface ShowFrame {
   bytes: number
 }
 
+/** A host wants a picture at full resolution of what this page sends on a line: to be uploaded with this key. */
+export interface CaptureFrame {
+  type: 'capture'
+  capture: string
+  key: string
+  mid: string
+}
+
+/** Such a picture has come in. */
+export interface FrozenFrame {
+  type: 'frozen'
+  capture: string
+  participant: string
+  what: What
+  width: number
+  height: number
+  sha256: string
+}
+
 /** A piece (base64) of a still picture for a line that carries no moving one. */
 export interface StillFrame {
   type: 'still'
@@ -139,5 +158,5 @@ export interface Beat {
   now: number
 }
 
-export type Told = Welcome | RoomFrame | SlotsFrame | PeerFrame | Chat | Caption | ShowFrame | StillFrame | Beat
+export type Told = Welcome | RoomFrame | SlotsFrame | PeerFrame | Chat | Caption | ShowFrame | StillFrame | CaptureFrame | FrozenFrame | Beat
 export type Heard = Told | Answer | Done | Refused

@@ -11,9 +11,10 @@ import { RoomError } from './words'
 /** The server misses us after three seconds; we give a line up as soon. */
 const SILENCE_MS = 2_000
 const DEAD_MS = 3_000
-/** A first packet that was lost is sent again only after a second and after three: asking anew is quicker. */
-const CONNECT_MS = 2_500
-const BACK_OFF_MS = [50, 200, 400] as const
+/** A first packet that was lost is sent again only after one second and after three: asking anew is quicker. Every third
+ * attempt has time for a line that is there, but slow. */
+const CONNECT_MS = [1_500, 1_500, 4_000] as const
+const BACK_OFF_MS = [50, 200, 300] as const
 const ANSWER_WITHIN_MS = 15_000
 /** Endings after which the page comes back by itself. */
 const COMES_BACK = new Set(['video.silent', 'video.too_slow'])
@@ -55,7 +56,7 @@ export class RoomLink {
       onFinal: (reason) => this.finish(reason),
       silenceMs: SILENCE_MS,
       deadMs: DEAD_MS,
-      connectMs: CONNECT_MS,
+      connectMs: (failures) => CONNECT_MS[failures % CONNECT_MS.length] ?? DEAD_MS,
       backOffMs: BACK_OFF_MS,
       ...(options.connect ? { connect: options.connect } : {}),
     })

@@ -6,10 +6,13 @@
  */
 import type { LinkState } from '@/shared/live-socket'
 
-import type { Answer, Caption, Card, Chat, Done, Kind, RoomFrame, ShowFrame, Slot, SlotState, StillFrame, Told, Welcome, What } from './frames'
+import type {
+  Answer, Caption, CaptureFrame, Card, Chat, Done, FrozenFrame, Kind, RoomFrame, ShowFrame, Slot, SlotState, StillFrame,
+  Told, Welcome, What,
+} from './frames'
 import { RoomLink } from './link'
 import { type PeerState, type Publication, RoomPeer } from './peer'
-import { still, StillParts } from './stills'
+import { photograph, still, StillParts } from './stills'
 import { RoomError, wordsOf } from './words'
 
 /** A peer that does not come up in this time is replaced: a new one, and one that only changes its path. */
@@ -62,6 +65,8 @@ export interface RoomSessionOptions {
   onChange: (state: RoomState) => void
   onChat?: (message: Chat) => void
   onCaption?: (message: Caption) => void
+  /** A picture at full resolution has come in, asked for by this page or made of what it shows. */
+  onFrozen?: (frame: FrozenFrame) => void
   /** Something that this page sends was not taken, or could not be agreed; `what` null when it is all of it. */
   onRefused?: (error: RoomError, what: What | null) => void
   connect?: (url: string) => WebSocket
@@ -72,6 +77,7 @@ export class RoomSession {
   /** The peer of now; for figures about it. */
   peer: RoomPeer | null = null
   private readonly link: RoomLink
+  private readonly place: string
   private readonly publications = new Map<What, Publication>()
   private line: RoomState['line'] = 'connecting'
   private ended = ''
@@ -88,8 +94,9 @@ export class RoomSession {
   private madeAt = -Infinity
 
   constructor(private readonly options: RoomSessionOptions) {
+    this.place = `${options.url.replace(/\/$/, '')}/${encodeURIComponent(options.room)}`
     this.link = new RoomLink({
-      url: `${options.url.replace(/\/$/, '')}/${encodeURIComponent(options.room)}`,
+      url: this.place,
       token: options.token,
       onFrame: (frame) => this.take(frame),
       onState: (state) => this.lineIs(state),
@@ -154,6 +161,9 @@ export class RoomSession {
   chat = (text: string): Promise<void> => this.ask({ type: 'chat', text })
   caption = (text: string, final = true): Promise<void> => this.ask({ type: 'caption', text, final })
   layer = (mid: string, rid: string): Promise<void> => this.ask({ type: 'layer', mid, rid })
+  /** Asks somebody's page for a picture at full resolution; `onFrozen` tells when it has come. */
+  freeze = (participant: string, what: What = 'camera'): Promise<void> =>
+    this.ask({ type: 'freeze', participant, what })
   /** Ends the session for all. */
   end = (): Promise<void> => this.ask({ type: 'end' })
 
@@ -237,6 +247,10 @@ export class RoomSession {
         break
       case 'show':
         return void this.show(frame)
+      case 'capture':
+        return void this.capture(frame)
+      case 'frozen':
+        return this.options.onFrozen?.(frame)
       case 'still':
         if (!this.piece(frame)) return
         break
@@ -297,6 +311,15 @@ export class RoomSession {
     const track = this.peer?.outgoing(frame.mid)
     const data = track ? await still(track, frame).catch(() => null) : null
     if (data) await this.link.ask({ type: 'picture', ask: frame.ask, mid: frame.mid, data }).catch(() => undefined)
+  }
+
+  /** A host wants a picture at full resolution of what this page shows. Nothing comes of it when that fails. */
+  private async capture(frame: CaptureFrame): Promise<void> {
+    const track = this.peer?.outgoing(frame.mid)
+    const picture = track ? await photograph(track).catch(() => null) : null
+    if (!picture) return
+    const url = `${this.place.replace(/^ws/, 'http')}/captures/${frame.capture}`
+    await fetch(url, { method: 'PUT', body: picture, headers: { 'Capture-Key': frame.key } }).catch(() => undefined)
   }
 
   // ------------------------------------------------------------------ the peer

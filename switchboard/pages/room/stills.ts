@@ -3,6 +3,7 @@ import type { ShowFrame, StillFrame } from './frames'
 
 const QUALITIES = [0.6, 0.45, 0.3, 0.15] as const
 const PIECES_MAX = 64
+const PHOTO_MS = 4_000
 
 /** A frame of a track as it is now, at most `width` wide; null when it shows nothing. */
 export async function frameOf(track: MediaStreamTrack, width = Infinity): Promise<HTMLCanvasElement | null> {
@@ -38,6 +39,40 @@ export async function still(track: MediaStreamTrack, asked: ShowFrame): Promise<
     if (blob && blob.size <= asked.bytes) return base64(new Uint8Array(await blob.arrayBuffer()))
   }
   return null
+}
+
+interface PhotoMaker {
+  takePhoto: (settings?: { imageWidth: number; imageHeight: number }) => Promise<Blob>
+  getPhotoCapabilities: () => Promise<{ imageWidth?: { max: number }; imageHeight?: { max: number } }>
+}
+
+/** A picture at the camera's full resolution: its own photograph where that is larger than its frames, else a frame. */
+export async function photograph(track: MediaStreamTrack): Promise<Blob | null> {
+  if (track.readyState !== 'live' || !track.enabled) return null
+  const { width = 0, height = 0 } = track.getSettings()
+  const photo = await within(largePhoto(track, width * height), PHOTO_MS)
+  if (photo) return photo
+  const canvas = await frameOf(track)
+  return canvas ? blobOf(canvas, 'image/png') : null
+}
+
+async function largePhoto(track: MediaStreamTrack, pixels: number): Promise<Blob | null> {
+  const Maker = (window as { ImageCapture?: new (track: MediaStreamTrack) => PhotoMaker }).ImageCapture
+  if (!Maker) return null
+  const maker = new Maker(track)
+  const { imageWidth, imageHeight } = await maker.getPhotoCapabilities()
+  if (!imageWidth || !imageHeight || imageWidth.max * imageHeight.max <= pixels) return null
+  const photo = await maker.takePhoto({ imageWidth: imageWidth.max, imageHeight: imageHeight.max })
+  const picture = await createImageBitmap(photo)
+  const larger = picture.width * picture.height > pixels
+  picture.close()
+  return larger && ['image/jpeg', 'image/png'].includes(photo.type) ? photo : null
+}
+
+/** Null when it fails or takes too long: a screen has no photograph. */
+async function within<T>(work: Promise<T>, ms: number): Promise<T | null> {
+  const late = new Promise<null>((done) => setTimeout(() => done(null), ms))
+  return Promise.race([work.catch(() => null), late])
 }
 
 function base64(bytes: Uint8Array): string {

@@ -20,6 +20,7 @@ const WORDS: Readonly<Record<string, Words>> = {
   'video.description': { zh: '此浏览器的音视频设置无法使用，请更换浏览器。', en: 'The sound and picture of this browser cannot be used here. Please try another browser.' },
   'video.codec': { zh: '房间内其他人的设备无法播放此画面或声音的格式。', en: 'The devices of the others in the room cannot play this kind of picture or sound.' },
   'video.data_channel': { zh: '此浏览器的音视频设置无法使用，请更换浏览器。', en: 'The sound and picture of this browser cannot be used here. Please try another browser.' },
+  'video.capture': { zh: '无法定格画面，请重试。', en: 'The picture could not be captured. Please try again.' },
   'video.handshake': { zh: '无法建立加密连接，请检查网络。', en: 'The encrypted connection could not be made. Please check the network.' },
   'video.silent': { zh: '与房间的连接中断，正在重新连接。', en: 'The connection to the room was lost. Connecting again.' },
   'video.too_slow': { zh: '网络过慢，正在重新连接。', en: 'The network is too slow. Connecting again.' },
