@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ async def put(house: House, capture: str, key: str, data: bytes, room: str = "me
     url = f"{house.url}/video/{room}/captures/{capture}"
     async with (
         ClientSession() as session,
-        session.put(url, data=data, headers={"Capture-Key": key}) as answer,
+        session.put(url, data=io.BytesIO(data), headers={"Capture-Key": key}) as answer,
     ):
         return answer.status, await answer.json()
 
