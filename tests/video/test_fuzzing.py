@@ -45,7 +45,7 @@ SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_s
 TIMES = settings(
     max_examples=20_000 if LONG else 200,
     deadline=None,
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=SLOW,
     database=None,
 )
 
