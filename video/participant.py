@@ -4,11 +4,14 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from video.forward import Kind
 from video.peer import Peer
 from video.tokens import Invitation, Role
+
+if TYPE_CHECKING:
+    from video.phone.peer import PhonePeer
 
 GONE_AFTER_S = 3.0
 KEPT_S = 120.0
@@ -39,12 +42,14 @@ class Participant:
     outlet: Outlet | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     resume: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    peer: Peer | None = None
+    peer: "Peer | PhonePeer | None" = None
     peer_number: int = 0
     peers_made: int = 0
     muted: set[Kind] = field(default_factory=set)
     group: int | None = None
     admitted: bool = False
+    consents: bool = True
+    """Whether what this person sends may be on a tape."""
     beat_s: float = field(default_factory=time.monotonic)
     gone_s: float | None = None
     media_lost_ns: int = 0
@@ -54,6 +59,11 @@ class Participant:
     @property
     def role(self) -> Role:
         return self.invitation.role
+
+    @property
+    def via(self) -> str:
+        """How this person takes part: ``page`` or ``phone``."""
+        return self.peer.via if self.peer is not None else "page"
 
     @property
     def talks(self) -> bool:
