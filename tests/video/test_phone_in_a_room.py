@@ -230,10 +230,14 @@ async def test_the_same_person_moves_between_page_and_telephone(house: House) ->
 
             await eventually(closed, "the page is told")
             async with VideoClient(house.socket(), token("b"), microphone=Tone(OTHER)) as again:
-                await hears(host, phone.person.id, OTHER)
-                assert phone.ended == "video.elsewhere"
-                assert again.id == phone.person.id
+
+                async def told() -> bool:
+                    return phone.ended == "video.elsewhere"
+
+                await eventually(told, "the telephone is told")
                 await given_back(house)
+                await hears(host, phone.person.id, OTHER)
+                assert again.id == phone.person.id
 
 
 async def test_the_end_of_the_room_ends_the_telephone(house: House) -> None:
