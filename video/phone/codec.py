@@ -34,7 +34,7 @@ class Decoder:
         if not frames:
             return silence(0)
         frame = frames[0]
-        return from_pcm(bytes(frame.planes[0])[: 2 * frame.samples])[:_LONGEST]
+        return from_pcm(memoryview(frame.planes[0])[: 2 * frame.samples])[:_LONGEST]
 
 
 class Encoder:

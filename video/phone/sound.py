@@ -26,7 +26,7 @@ def silence(count: int) -> Samples:
     return np.zeros(count, np.float32)
 
 
-def from_pcm(data: bytes) -> Samples:
+def from_pcm(data: bytes | memoryview) -> Samples:
     """Little-endian 16-bit samples; half a sample at the end is left out."""
     return np.frombuffer(data, "<i2", count=len(data) // 2).astype(np.float32)
 
@@ -144,11 +144,12 @@ class Decimator:
         cutoff = 0.45 / self._step
         at = np.arange(self._TAPS) - (self._TAPS - 1) / 2
         kernel = 2 * cutoff * np.sinc(2 * cutoff * at) * np.hamming(self._TAPS)
-        self._kernel = (kernel / kernel.sum()).astype(np.float32)[::-1]
+        self._kernel = (kernel / kernel.sum()).astype(np.float32)
         self._kept = silence(self._TAPS - 1)
 
     def take(self, samples: Samples) -> Samples:
         """``samples``: a multiple of the step long."""
         line = np.concatenate((self._kept, samples))
         self._kept = line[len(samples) :]
-        return sliding_window_view(line, self._TAPS)[:: self._step] @ self._kernel
+        windows = np.ascontiguousarray(sliding_window_view(line, self._TAPS)[:: self._step])
+        return windows @ self._kernel
