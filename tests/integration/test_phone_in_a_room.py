@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import sys
 import wave
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,10 +34,12 @@ from tests.support.phones import Caller
 from tests.video import rig
 from tests.video.rig import House, eventually, token
 from tests.video.sources import Tone
+from tests.video.test_a_lossy_line import Lossy
 from tests.video.test_borders import Shelf
 from tests.video.test_phone_in_a_room import hears
 from video.client import VideoClient
 from video.events import Admitted, CameByPhone, Left
+from video.phone.peer import PhonePeer
 from video.tokens import Role
 
 HOST, OTHER, PHONE = 500, 1400, 900
@@ -179,6 +183,39 @@ async def test_in_a_room_of_three_a_caller_is_heard_by_both_and_hears_both(
         assert [one.id for one in house.bridge.rooms[ROOM].people.values() if one.id == phone] == []
     left = [event for event in house.bridge.events.drain() if isinstance(event, Left)]
     assert left[0].reason == "hung_up"
+
+
+async def test_one_packet_in_twenty_lost_on_every_line_stops_nothing(
+    asterisk: AsteriskServer, house: House, prompts: PromptSet
+) -> None:
+    forwarder = house.bridge.port.forwarder
+    forwarder._socket = Lossy(forwarder._socket)  # pyright: ignore[reportAttributeAccessIssue]
+    async with (
+        connected(asterisk) as ari,
+        VideoClient(house.socket(), token("host", role=Role.HOST), microphone=Tone(HOST)) as host,
+        caller_in(asterisk, ari, house, prompts) as leg,
+    ):
+        chance, send = random.Random(5), leg.rtp._send
+
+        def lossy(*args: Any, **kwargs: Any) -> None:
+            if chance.random() >= 0.05:
+                send(*args, **kwargs)
+
+        leg.rtp._send = lossy
+        phone = await there(house)
+        peer = house.person("phone").peer
+        assert isinstance(peer, PhonePeer)
+        await hears(host, phone, PHONE)
+        (voice,) = house.bridge.phones._voices.values()
+        filled = peer.playout.filled, voice.playout.filled
+
+        async def lost_and_filled() -> bool:
+            return peer.playout.filled > filled[0] + 3 and voice.playout.filled > filled[1] + 3
+
+        await eventually(lost_and_filled, "losses on both ways are filled")
+        await hears(host, phone, PHONE)
+        await leg.rtp.wait_tone(HOST, seconds=1.0)
+        assert not leg.task.done()
 
 
 async def test_a_caller_who_waits_hears_music_is_let_in_is_sent_back_and_is_sent_out(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
+from playwright.async_api import Browser
 
-from tests.video.rig import House, eventually, token
+from tests.video.rig import TINY, House, Visitor, all_meet, eventually, token
 from tests.video.sources import Tone, loudness
 from tests.video.telephones import QUIET, telephone
 from tests.video.test_borders import Shelf
@@ -238,6 +241,19 @@ async def test_the_same_person_moves_between_page_and_telephone(house: House) ->
                 await given_back(house)
                 await hears(host, phone.person.id, OTHER)
                 assert again.id == phone.person.id
+
+
+async def test_a_browser_hears_the_telephone_and_is_heard_by_it(chromium: Browser, house: House) -> None:
+    notary = await Visitor.enter(chromium, house, "notary", HOST, role=Role.HOST, video=TINY)
+    visitor = await Visitor.enter(chromium, house, "visitor", OTHER, video=TINY)
+    await all_meet(notary, visitor)
+    async with telephone(house, PHONE) as phone:
+        caller = cast(Visitor, SimpleNamespace(id=phone.person.id, hertz=PHONE, person="the telephone"))
+        await asyncio.gather(notary.hears(caller), visitor.hears(caller))
+        await asyncio.gather(phone.hears(HOST), phone.hears(OTHER))
+        await notary.sees(visitor)
+        assert await visitor.ask("room.errors") == []
+        assert await visitor.ask("room.number") == 1
 
 
 async def test_the_end_of_the_room_ends_the_telephone(house: House) -> None:
