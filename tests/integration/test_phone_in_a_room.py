@@ -34,11 +34,11 @@ from tests.support.phones import Caller
 from tests.video import rig
 from tests.video.rig import House, eventually, token
 from tests.video.sources import Tone
-from tests.video.test_a_lossy_line import Lossy
 from tests.video.test_borders import Shelf
 from tests.video.test_phone_in_a_room import hears
 from video.client import VideoClient
 from video.events import Admitted, CameByPhone, Left
+from video.forward import Track
 from video.phone.peer import PhonePeer
 from video.tokens import Role
 
@@ -129,6 +129,18 @@ async def caller_in(
                 await asyncio.gather(task, return_exceptions=True)
 
 
+def lose_some(house: House, track: Track) -> None:
+    """One packet in twenty of this voice is lost before the telephones hear it."""
+    heard, chance = track.heard, random.Random(6)
+    assert heard is not None
+
+    def lossy(timestamp: int, payload: bytes) -> None:
+        if chance.random() >= 0.05:
+            heard(timestamp, payload)
+
+    house.bridge.port.forwarder.tap(track, lossy)
+
+
 def id_of(house: House, person: str = "phone") -> str:
     return house.person(person).id
 
@@ -188,8 +200,6 @@ async def test_in_a_room_of_three_a_caller_is_heard_by_both_and_hears_both(
 async def test_one_packet_in_twenty_lost_on_every_line_stops_nothing(
     asterisk: AsteriskServer, house: House, prompts: PromptSet
 ) -> None:
-    forwarder = house.bridge.port.forwarder
-    forwarder._socket = Lossy(forwarder._socket)  # pyright: ignore[reportAttributeAccessIssue]
     async with (
         connected(asterisk) as ari,
         VideoClient(house.socket(), token("host", role=Role.HOST), microphone=Tone(HOST)) as host,
@@ -206,7 +216,8 @@ async def test_one_packet_in_twenty_lost_on_every_line_stops_nothing(
         peer = house.person("phone").peer
         assert isinstance(peer, PhonePeer)
         await hears(host, phone, PHONE)
-        (voice,) = house.bridge.phones._voices.values()
+        ((track, voice),) = house.bridge.phones._voices.items()
+        lose_some(house, track)
         filled = peer.playout.filled, voice.playout.filled
 
         async def lost_and_filled() -> bool:

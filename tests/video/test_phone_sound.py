@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import random
 import socket
+import time
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.video.rig import eventually
 from tests.video.telephones import Telephone
 from video.forward import Address, Forwarder, Lane, Source
+from video.participant import Participant, Standing
 from video.peer import Layer, Sent
 from video.phone.codec import CLOCK, Decoder, Encoder
 from video.phone.phones import Ear, Phones
@@ -30,6 +33,7 @@ from video.phone.sound import (
     shorter,
     to_pcm,
 )
+from video.tokens import Invitation, Role
 
 LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
 RATE = 8_000
@@ -289,6 +293,29 @@ async def test_who_begins_to_listen_hears_nothing_of_what_was_said_before() -> N
         await peer.close()
     await phones.close()
     assert track.heard is None
+
+
+async def test_a_process_that_stood_still_loses_no_time_in_what_it_sends() -> None:
+    forwarder = _forwarder()
+    phones = Phones(forwarder)
+    peer = phones.join(Telephone(), "p")
+    (sent,) = peer.sent.values()
+    peer.person = Participant(Invitation("r", "p", "p", Role.PARTY, 0), Standing.HERE, admitted=True)
+
+    async def beats() -> bool:
+        return sent.start.packets > 3
+
+    await eventually(beats, "the beat runs")
+    before = sent.start.last_timestamp
+    time.sleep(0.5)  # noqa: ASYNC251  # the very thing: nothing of this process runs
+
+    async def later() -> bool:
+        return sent.start.last_timestamp != before
+
+    await eventually(later, "the beat goes on")
+    assert 0.45 < (sent.start.last_timestamp - before) % (1 << 32) / CLOCK < 0.8
+    await peer.close()
+    await phones.close()
 
 
 async def test_a_hole_in_the_numbers_is_filled_and_a_late_packet_is_not_heard_twice() -> None:

@@ -126,6 +126,10 @@ class PhonePeer:
         """One frame that came from the telephone, whenever it comes."""
         self.playout.put(from_pcm(frame))
 
+    def skip(self, ticks: int) -> None:
+        """So many beats were left out: what comes next is as much later."""
+        self._timestamp = (self._timestamp + ticks * CLOCK * FRAME_MS // 1000) & 0xFFFFFFFF
+
     def tick(self, now_ns: int) -> None:
         """Every 20 ms: send on what the telephone says to whoever may hear it."""
         if self.person is not None:

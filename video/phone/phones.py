@@ -90,6 +90,7 @@ class Phones:
         self.spent_ns = 0
         """CPU of the beats, without what the hot path does with what is injected; for measurements."""
         self.late = 0
+        """Beats left out because the process stood still."""
         self._forwarder = forwarder
         self._ears: dict[PhonePeer, Ear] = {}
         self._voices: dict[Track, Voice] = {}
@@ -153,8 +154,11 @@ class Phones:
             due_s += TICK_S
             now_s = time.monotonic()
             if now_s - due_s > BEHIND_TICKS * TICK_S:
-                self.late += 1
-                due_s = now_s
+                missed = int((now_s - due_s) / TICK_S)
+                self.late += missed
+                due_s += missed * TICK_S
+                for peer in self._ears:
+                    peer.skip(missed)
             await asyncio.sleep(max(0.0, due_s - now_s))
             begun_ns = time.thread_time_ns()
             try:

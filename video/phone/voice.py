@@ -36,6 +36,7 @@ class Voice:
     def open(self, slot: Slot) -> None:
         """This one listens, to what comes from now on."""
         if slot not in self._listeners:
+            self._forwarder.tap(self._track, self._heard)  # what is on its way up to us came before
             self._listeners[slot] = int(self.playout.held_ms // 20) + 1 if self.playout.held_ms else 0
 
     def shut(self, slot: Slot) -> bool:
