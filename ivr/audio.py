@@ -164,10 +164,12 @@ async def audio_line(
         Disconnected, RequestTimedOut: Asterisk is away.
     """
     hertz = rate or await _rate_of(channel)
-    socket = await _connect(ari, media_id, hertz)
-    line = AudioLine(socket, hertz)
-    carrying = asyncio.create_task(line.carry(), name=f"audio {media_id}")
+    socket: aiohttp.ClientWebSocketResponse | None = None
+    carrying: asyncio.Task[None] | None = None
     try:
+        socket = await _connect(ari, media_id, hertz)
+        line = AudioLine(socket, hertz)
+        carrying = asyncio.create_task(line.carry(), name=f"audio {media_id}")
         try:
             async with asyncio.timeout(START_S):
                 await line.started.wait()
@@ -199,21 +201,25 @@ async def _connect(ari: Ari, media_id: str, rate: int) -> aiohttp.ClientWebSocke
     except Disconnected:
         raise
     except (AriError, KeyError, TypeError) as error:
-        with suppress(AriError):
-            await Channel(ari, media_id).hangup()
         raise AudioFailed("refused", "Asterisk makes no media connection") from error
 
 
 async def _end(
-    ari: Ari, media_id: str, socket: aiohttp.ClientWebSocketResponse, carrying: asyncio.Task[None]
+    ari: Ari,
+    media_id: str,
+    socket: aiohttp.ClientWebSocketResponse | None,
+    carrying: asyncio.Task[None] | None,
 ) -> None:
-    """The media channel is hung up first: a socket that closes does it too, in Asterisk's own time."""
+    """The media channel is hung up first, made or just being made: a socket that closes does it too, but only where
+    there was one, and in Asterisk's own time."""
     with suppress(AriError):
         await Channel(ari, media_id).hangup()
-    with suppress(aiohttp.ClientError, ConnectionError):
-        await socket.close()
-    carrying.cancel()
-    await asyncio.gather(carrying, return_exceptions=True)
+    if socket is not None:
+        with suppress(aiohttp.ClientError, ConnectionError):
+            await socket.close()
+    if carrying is not None:
+        carrying.cancel()
+        await asyncio.gather(carrying, return_exceptions=True)
 
 
 async def _rate_of(channel: Channel) -> int:

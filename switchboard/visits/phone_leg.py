@@ -31,7 +31,7 @@ from ivr.prompts.alaw import SAMPLES
 from ivr.prompts.catalogue import PromptSet
 from ivr.prompts.errors import PromptError
 from video.bridge import VideoBridge
-from video.errors import RoomFull, RoomRefused, SentBack, VideoError
+from video.errors import RoomClosed, RoomFull, RoomRefused, SentBack, VideoError
 from video.participant import Participant, Standing
 from video.phone.peer import PhonePeer
 
@@ -61,6 +61,7 @@ _LAST_WORDS: dict[How, str] = {
     "lost": "room_lost",
 }
 _ELSEWHERE = "video.elsewhere"
+_ENDED: dict[str, How] = {SentBack.code: "removed", RoomClosed.code: "over"}
 
 
 def new_leg_id() -> str:
@@ -185,7 +186,7 @@ async def _in_room(call: Call, bridge: VideoBridge, room: str, token: str, *, co
                 if person.outlet is place:
                     the_room.leave(person, why)
             if code != _ELSEWHERE:
-                return "removed" if code == SentBack.code else "over"
+                return _ENDED.get(code, "lost")
             if await _screen_is_up(line, person, phone):
                 return "on_screen"
             log.info("page did not come up, telephone goes on")

@@ -119,6 +119,41 @@ async def test_a_caller_who_hangs_up_ends_it_and_leaves_nothing_behind(asterisk:
         ] == []
 
 
+@pytest.mark.parametrize("after_ms", [0, 1, 2, 4, 8, 16, 32])
+async def test_whoever_gives_up_at_any_moment_leaves_nothing_behind(
+    asterisk: AsteriskServer, after_ms: int
+) -> None:
+    async with connected(asterisk) as ari, call_in(asterisk, ari) as (_, call):
+
+        async def listen() -> None:
+            async with audio_line(ari, call.channel, media_id=new_id("em")) as line:
+                await collect(line, 10_000)
+
+        listening = asyncio.create_task(listen())
+        await asyncio.sleep(after_ms / 1000)
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        channels = [raw["id"] for raw in await ari.request("GET", "channels")]
+        assert channels == [call.channel.id]
+        assert await ari.request("GET", "bridges") == []
+
+
+async def test_the_sound_goes_on_while_the_event_socket_is_away(asterisk: AsteriskServer) -> None:
+    async with (
+        connected(asterisk) as ari,
+        call_in(asterisk, ari) as (caller, call),
+        audio_line(ari, call.channel, media_id=new_id("em")) as line,
+    ):
+        caller.rtp.play_tone(440)
+        assert ari._socket is not None
+        await ari._socket.close()
+        await until(lambda: not ari.connected)
+        await collect(line, 50)
+        await ari.wait_connected(10)
+        assert share(await collect(line, 25), line.rate, 440) > 0.1
+        assert not call.gone.done()
+
+
 async def test_a_media_channel_that_is_hung_up_is_an_error_with_a_code(asterisk: AsteriskServer) -> None:
     async with connected(asterisk) as ari, call_in(asterisk, ari) as (_, call):
         media = new_id("em")

@@ -12,6 +12,7 @@ _FRAME = CLOCK // 50
 _HALF = 1 << 31
 _HOLE_MAX = 5
 _AFRESH = CLOCK
+_ENOUGH_MS = 300
 
 
 class Voice:
@@ -59,6 +60,8 @@ class Voice:
         """One packet off the hot path. Late ones are gone by: their hole is filled already."""
         for slot in self._listeners:
             slot.sub.packets += 1
+        if self.playout.held_ms > _ENOUGH_MS:
+            return  # more than anybody can say in that time: not worth decoding
         hole = 0
         if self._expected is not None:
             hole = (timestamp - self._expected + _HALF) % (2 * _HALF) - _HALF
