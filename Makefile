@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
 
-.PHONY: help run test check format bench bench-calls bench-routing bench-desk bench-law bench-video bench-recording faults clean
+.PHONY: help run test check format bench bench-calls bench-routing bench-desk bench-law bench-video bench-phone bench-recording faults clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,7 +35,7 @@ format: $(VENV)/dev.stamp  ## put the sources into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: bench-calls bench-routing bench-desk bench-law bench-video bench-recording  ## all benchmarks, each against what one would use instead
+bench: bench-calls bench-routing bench-desk bench-law bench-video bench-phone bench-recording  ## all benchmarks, each against what one would use instead
 
 bench-calls: $(VENV)/dev.stamp  ## calls per second and key to prompt, against Asterisk's own app_queue
 	bash tests/support/system.sh
@@ -57,6 +57,10 @@ bench-recording: $(VENV)/dev.stamp  ## CPU of tape and mux, against aiortc's Med
 bench-video: $(VENV)/dev.stamp  ## CPU a forwarded packet in rooms of four, against Janus's videoroom
 	bash tests/support/janus.sh
 	$(BIN)/python -m tests.load.video --rooms 4 8 16 --against janus
+
+bench-phone: $(VENV)/dev.stamp  ## CPU of a telephone in a room beside 1, 3 and 7 talkers
+	bash tests/support/system.sh
+	$(BIN)/python -m tests.load.phone
 
 faults: $(VENV)/dev.stamp  ## the long form of the promises
 	bash tests/support/system.sh

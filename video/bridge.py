@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
@@ -20,6 +20,10 @@ from video.port import Port
 from video.recordings import Recordings, RoomTapes
 from video.room import Room
 from video.tokens import verify
+
+if TYPE_CHECKING:
+    from video.phone.peer import Line, PhonePeer
+    from video.phone.phones import Phones
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +61,7 @@ class VideoBridge:
         self._recordings: Recordings | None = None
         self._beating: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
+        self._phones: Phones | None = None
 
     async def __aenter__(self) -> Self:
         await self.port.__aenter__()
@@ -71,6 +76,8 @@ class VideoBridge:
         await asyncio.gather(*self._closing, return_exceptions=True)
         if self._recordings is not None:
             await asyncio.to_thread(self._recordings.stop)
+        if self._phones is not None:
+            await self._phones.close()
         await self.port.__aexit__()
 
     def open_room(self, name: str, seats: int = 8) -> Room:
@@ -174,14 +181,42 @@ class VideoBridge:
             if one.recording is not None:
                 self.record(one.name, Path(one.recording.folder), one.recording.session)
 
+    def enter_by_phone(
+        self, name: str, token: object, outlet: Outlet, line: "Line", *, consents: bool = True
+    ) -> "tuple[Room, Participant, PhonePeer]":
+        """Let in whoever holds this token, by telephone. What comes from the telephone goes to ``PhonePeer.take``; at
+        its end ``Room.leave``. Whoever is in the room under the same ``person`` comes by telephone from now on.
+
+        Args:
+            consents: whether this person's voice may be on a tape.
+
+        Raises what ``enter`` raises.
+        """
+        room, person = self.enter(name, token, outlet)
+        phone = self.phones.join(line, person.id)
+        room.attach(person, phone, consents=consents)
+        return room, person, phone
+
+    @property
+    def phones(self) -> "Phones":
+        """The telephones of all rooms."""
+        if self._phones is None:
+            from video.phone.phones import Phones  # numpy is loaded when the first telephone comes
+
+            self._phones = Phones(self.port.forwarder)
+        return self._phones
+
     def peers(self) -> list[Peer]:
-        return [one.peer for room in self.rooms.values() for one in room.people.values() if one.peer]
+        """Every WebRTC connection; telephones have none."""
+        people = [one for room in self.rooms.values() for one in room.people.values()]
+        return [one.peer for one in people if isinstance(one.peer, Peer)]
 
     def counts(self) -> dict[str, int]:
         """Figures for a metrics page."""
         return {
             "rooms": len(self.rooms),
             "participants": sum(len(room.people) for room in self.rooms.values()),
+            "phones": len(self._phones) if self._phones is not None else 0,
             "key_frames_asked": self.feedback.key_frames_asked,
             "nacked": self.feedback.nacked,
             **self.port.counts(),
@@ -203,7 +238,7 @@ class VideoBridge:
             if room.empty_since_s is not None and time.monotonic() - room.empty_since_s > KEPT_S:
                 self.end_room(room.name, "empty")
 
-    def _close(self, peers: list[Peer]) -> None:
+    def _close(self, peers: "list[Peer | PhonePeer]") -> None:
         for peer in peers:
             task = asyncio.create_task(peer.close())
             self._closing.add(task)

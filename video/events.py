@@ -59,6 +59,14 @@ class Entered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CameByPhone(Event):
+    """From now on this participant speaks and hears by telephone; without ``consents`` their voice is on no tape."""
+
+    participant: str
+    consents: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted(Event):
     participant: str
     by: str
@@ -86,7 +94,7 @@ class CameBack(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left(Event):
-    """``reason``: left, removed, place_lost, elsewhere, room_ended."""
+    """``reason``: left, removed, place_lost, elsewhere, room_ended; of a telephone also hung_up, line_lost."""
 
     participant: str
     person: str

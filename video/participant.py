@@ -5,11 +5,14 @@ import time
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from video.forward import Kind
 from video.peer import Peer
 from video.tokens import Invitation, Role
+
+if TYPE_CHECKING:
+    from video.phone.peer import PhonePeer
 
 GONE_AFTER_S = 3.0
 KEPT_S = 120.0
@@ -47,7 +50,7 @@ class Participant:
     resume: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """The secret of this place; empty in a restored room until its page has shown that it knows it."""
     resume_digest: str = ""
-    peer: Peer | None = None
+    peer: "Peer | PhonePeer | None" = None
     peer_number: int = 0
     peers_made: int = 0
     muted: set[Kind] = field(default_factory=set)
@@ -55,6 +58,8 @@ class Participant:
     admitted: bool = False
     unrecorded_until_s: float = 0.0
     """Came out of a caucus: nothing is recorded before this (monotonic); 0 when that is over."""
+    consents: bool = True
+    """Whether what this person sends may be on a tape."""
     beat_s: float = field(default_factory=time.monotonic)
     gone_s: float | None = None
     media_lost_ns: int = 0
@@ -67,6 +72,11 @@ class Participant:
     @property
     def role(self) -> Role:
         return self.invitation.role
+
+    @property
+    def via(self) -> str:
+        """How this person takes part: ``page`` or ``phone``."""
+        return self.peer.via if self.peer is not None else "page"
 
     @property
     def talks(self) -> bool:

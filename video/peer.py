@@ -139,6 +139,8 @@ class Peer:
     ``changed`` is called when the peer became ready, failed or was closed by the other side.
     """
 
+    via = "page"
+
     def __init__(self, port: Port, identity: Identity, name: str, changed: Callable[["Peer"], None]) -> None:
         self.name = name
         self.ready = False

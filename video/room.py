@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from hmac import compare_digest
 from secrets import token_urlsafe
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -31,6 +31,7 @@ from video.errors import (
 from video.events import (
     Admitted,
     CameBack,
+    CameByPhone,
     CaucusChanged,
     Entered,
     Event,
@@ -58,6 +59,9 @@ from video.stills import Stills
 from video.taping import AFTER_CAUCUS_S, Tapes, Taping
 from video.tokens import Invitation, Role
 
+if TYPE_CHECKING:
+    from video.phone.peer import PhonePeer
+
 log = structlog.get_logger(__name__)
 
 VIEWERS_MAX = 200
@@ -73,7 +77,7 @@ class Room:
         self.seats = seats
         self.people: dict[str, Participant] = {}
         self.groups: tuple[tuple[str, ...], ...] = ()
-        self.closing: list[Peer] = []
+        self.closing: list[Peer | PhonePeer] = []
         """Peers that are to be closed by whoever has a task for it."""
         self.empty_since_s: float | None = time.monotonic()
         self.ended = False
@@ -216,10 +220,8 @@ class Room:
         offer = parse_offer(sdp)
         peer = person.peer
         fresh = peer is None or person.peer_number != number or peer.ended
-        if fresh:
-            peer = Peer(self._port, self._identity, person.id, self._peer_changed)
-        if peer is None:
-            raise InvalidMessage("no peer")
+        if fresh or not isinstance(peer, Peer):
+            fresh, peer = True, Peer(self._port, self._identity, person.id, self._peer_changed)
         others = [one.peer for one in self.people.values() if one is not person and one.admitted and one.peer]
         try:
             if not person.talks and any(line.sends for line in offer.lines):
@@ -245,6 +247,26 @@ class Room:
         person.told_slots = []
         self.arrange()
         return answered
+
+    def attach(self, person: Participant, phone: "PhonePeer", *, consents: bool) -> None:
+        """This person speaks and hears by a telephone from now on; what there was before is closed."""
+        self._drop_peer(person)
+        person.peer, phone.person = phone, person
+        person.peer_number += 1
+        person.peers_made += 1
+        person.consents = consents
+        if not person.talks:
+            phone.sent.clear()  # viewers send nothing, by telephone neither
+        self._put(CameByPhone(room=self.name, participant=person.id, consents=consents))
+        for sent in phone.sent.values():
+            self._put(
+                TrackAdded(
+                    room=self.name, participant=person.id, track=sent.mid, what=sent.what, codec=sent.codec
+                )
+            )
+        self._put(MediaUp(room=self.name, participant=person.id, peer=person.peers_made))
+        person.told_slots = []
+        self.arrange()
 
     def _drop_peer(self, person: Participant) -> None:
         if person.peer is None:
@@ -460,7 +482,9 @@ class Room:
     def _open(self, receiver: Participant, sender: Participant, sent: Sent) -> bool:
         return self.hears(receiver, sender) and sent.kind not in sender.muted
 
-    def _close_slots(self, person: Participant, peer: Peer, owners: Mapping[Sent, Participant]) -> None:
+    def _close_slots(
+        self, person: Participant, peer: "Peer | PhonePeer", owners: Mapping[Sent, Participant]
+    ) -> None:
         for slot in peer.slots.values():
             if slot.sent is None:
                 continue
@@ -470,7 +494,9 @@ class Room:
             elif not self._open(person, owner, slot.sent):
                 peer.show(slot, slot.sent, allowed=False)
 
-    def _fill_slots(self, person: Participant, peer: Peer, owners: Mapping[Sent, Participant]) -> None:
+    def _fill_slots(
+        self, person: Participant, peer: "Peer | PhonePeer", owners: Mapping[Sent, Participant]
+    ) -> None:
         if not person.admitted:
             return
         shown = {slot.sent for slot in peer.slots.values()}
@@ -493,7 +519,7 @@ class Room:
             if owner is not None and slot.sent is not None:
                 peer.show(slot, slot.sent, allowed=self._open(person, owner, slot.sent))
 
-    def _slot_for(self, peer: Peer, sent: Sent, seat: int | None) -> Slot | None:
+    def _slot_for(self, peer: "Peer | PhonePeer", sent: Sent, seat: int | None) -> Slot | None:
         """A free line for it: a camera beside its voice, a document or screen where no voice is."""
         free = [one for one in peer.slots.values() if one.kind == sent.kind and one.sent is None]
         free = [one for one in free if sent.codec in one.codecs]
@@ -575,7 +601,7 @@ class Room:
         owners: dict[Sent, Participant] | None = None
         for person in self.people.values():
             peer = person.peer
-            if peer is None or not peer.ready:
+            if not isinstance(peer, Peer) or not peer.ready:
                 continue
             for decision in list(adapt.look(peer, self._lines.setdefault(person.id, adapt.Line()))):
                 slot = decision.slot
@@ -621,6 +647,7 @@ class Room:
             if one.peer
             for sent in one.peer.sent.values()
         )
+        showing = sum(one.via != "phone" for one in others)
         view: dict[str, Any] = {
             "type": "room",
             "room": self.name,
@@ -636,9 +663,12 @@ class Room:
         if person.admitted:
             view["participants"] = [self._card(one) for one in talking]
             view["groups"] = [list(group) for group in self.groups]
-            view["lines"] = {"audio": len(others), "video": len(others) + more}
+            view["lines"] = {"audio": len(others), "video": showing + more}
             view["recorded"] = (
-                self.taping.tapes is not None and self._recording_works and person.group is None
+                self.taping.tapes is not None
+                and self._recording_works
+                and person.group is None
+                and person.consents
             )
         if person.role is Role.HOST:
             view["waiting"] = [self._card(one) for one in self.people.values() if not one.admitted]
@@ -649,6 +679,7 @@ class Room:
             "id": person.id,
             "name": person.invitation.name,
             "role": person.role.value,
+            "via": person.via,
             "standing": person.standing.value,
             "muted": sorted(person.muted),
             "group": person.group,

@@ -47,6 +47,7 @@ class PersonState(_Plain):
     resume: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     invitation: _Invitation
     admitted: bool
+    consents: bool = True
     muted: list[Literal["audio", "video"]] = []
     heard_at_ms: int
 
@@ -92,6 +93,7 @@ def state_of_room(room: Room, recording: Mapping[str, str] | None) -> dict[str, 
                 "resume": person.resume_digest,
                 "invitation": asdict(person.invitation),
                 "admitted": person.admitted,
+                "consents": person.consents,
                 "muted": sorted(person.muted),
                 "heard_at_ms": now_ms - round((now_s - person.beat_s) * 1000),
             }
@@ -109,6 +111,7 @@ def people_of(state: RoomState) -> list[Participant]:
         person = Participant(invitation, Standing.GONE, id=one.id, admitted=one.admitted, gone_s=now_s)
         person.resume, person.resume_digest = "", one.resume
         person.muted.update(one.muted)
+        person.consents = one.consents
         person.beat_s = now_s
         people.append(person)
     return people

@@ -70,6 +70,8 @@ class Taping:
             return "waiting"
         if person.group is not None or person.unrecorded_until_s:
             return "caucus"
+        if not person.consents:
+            return "consent"
         return "mute" if kind in person.muted else ""
 
     def _begin(self, person: Participant, sent: Sent, track: Track) -> None:

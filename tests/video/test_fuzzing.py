@@ -32,6 +32,7 @@ from video.forward import Forwarder, Source
 from video.guard import is_plain_alert, username_of
 from video.packets import MalformedPacket, extensions_of, parse_rtcp
 from video.participant import Participant
+from video.peer import Peer
 from video.port import Port
 from video.room import Room
 from video.signalling import Session as Signalling
@@ -211,7 +212,7 @@ def test_reports(bench: Bench, data: bytes) -> None:
     with suppress(MalformedPacket):
         parse_rtcp(data)
     peer = bench.person.peer
-    if peer is not None:
+    if isinstance(peer, Peer):
         peer.on_rtcp(data)
 
 

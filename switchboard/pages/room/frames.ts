@@ -26,6 +26,8 @@ export interface Card {
   muted: readonly Kind[]
   group: number | null
   media: 'none' | 'up' | 'lost'
+  /** `phone`: heard and hearing by telephone, without a picture. */
+  via?: 'page' | 'phone'
   sends: readonly Sends[]
 }
 
