@@ -30,6 +30,7 @@ class VideoBridge:
         host, port: the UDP address to bind; port 0 takes a free one.
         announced: the addresses that pages are told, when they are not ``host``.
         ice_servers: makes the ``iceServers`` that a page is told (TURN with short-lived credentials), for a person.
+        native: forward in C (True, or NotBuilt is raised), in Python (False), or as well as it goes here (None).
     """
 
     def __init__(
@@ -39,11 +40,12 @@ class VideoBridge:
         port: int = 0,
         announced: Sequence[str] = (),
         ice_servers: Callable[[str], list[dict[str, Any]]] = lambda _: [],
+        native: bool | None = None,
     ) -> None:
         self.ice_servers = ice_servers
         self.events = Events()
         self.rooms: dict[str, Room] = {}
-        self.port = Port(host, port, announced)
+        self.port = Port(host, port, announced, native)
         self.feedback = Feedback(self.port.forwarder)
         self._secret = secret
         self._identity = Identity()
