@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import secrets
+from collections.abc import Sequence
 
 import uvloop
 
@@ -32,7 +33,7 @@ async def run(arguments: argparse.Namespace) -> None:
             await runner.cleanup()
 
 
-def main() -> None:
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="UDP address to bind")
     parser.add_argument("--udp", type=int, default=0, help="UDP port, 0 for a free one")
@@ -40,7 +41,11 @@ def main() -> None:
     parser.add_argument("--http-host", default="127.0.0.1")
     parser.add_argument("--http", type=int, default=0)
     parser.add_argument("--every", type=float, default=10.0, help="seconds between counts")
-    uvloop.run(run(parser.parse_args()))
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    uvloop.run(run(parse()))
 
 
 if __name__ == "__main__":
