@@ -86,8 +86,8 @@ class House:
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
-    async with VideoBridge(SECRET) as bridge:
+async def house(native: bool | None = None) -> AsyncIterator[House]:
+    async with VideoBridge(SECRET, native=native) as bridge:
         app = application(bridge)
 
         async def page(_: web.Request) -> web.StreamResponse:

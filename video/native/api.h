@@ -35,7 +35,7 @@ int lane_take_arrivals(lane *, uint16_t *numbers, int64_t *times_ns, int room);
 
 /* `lane` NULL: what is sent is injected. */
 track *track_publish(wire *, lane *, uint32_t id, int video, int codec, int clock_rate, int payload_type,
-                     int rtx_payload_type);
+                     int rtx_payload_type, uint32_t ssrc);
 void track_free(track *);
 void track_bind(track *, uint32_t ssrc, uint32_t rtx_ssrc);
 void track_unpublish(track *);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -328,7 +330,7 @@ void take_rtp(wire *w, lane *from, uint8_t *data, int size, int64_t at_ns) {
 
 static void take_media(wire *w, lane *from, uint8_t *data, int size, int64_t at_ns) {
     int length = size;
-    if (data[1] >= 192 && data[1] <= 223) {
+    if (size >= 2 && data[1] >= 192 && data[1] <= 223) {
         if (size < 8 || w->unprotect_rtcp(from->rx, data, &length) || length < 0 || length > size)
             w->tally.forged++;
         else
@@ -447,8 +449,9 @@ void wire_tick(wire *w) {
 
 void wire_feed(wire *w, lane *of, const uint8_t *data, int size, int plain) {
     static const place NOBODY = {.family = AF_INET};
-    uint8_t copy[BUFFER] = {0};
     if (size < 0 || size > BUFFER) return;
+    uint8_t *copy = malloc((size_t)size + !size); /* no byte to spare, so that a sanitizer sees one read too many */
+    if (copy == NULL) return;
     if (size) memcpy(copy, data, (size_t)size);
     lock_for_python(w);
     if (of != NULL && plain)
@@ -457,6 +460,7 @@ void wire_feed(wire *w, lane *of, const uint8_t *data, int size, int plain) {
         take(w, of != NULL ? &of->address : &NOBODY, copy, size, now_of(w));
     flush(w);
     unlock_wire(w);
+    free(copy);
 }
 
 /* ---------------------------------------------------------------- what Python sends */
@@ -569,6 +573,8 @@ wire *wire_new(int fd, void *protect, void *unprotect, void *protect_rtcp, void 
 
 static void *run(void *of) {
     wire *w = of;
+    /* Media before everything else of this machine, where that is allowed: a nice value is a thread's own on Linux. */
+    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -10);
     struct pollfd watched[2] = {{.fd = w->fd, .events = POLLIN}, {.fd = w->halt, .events = POLLIN}};
     while (!atomic_load(&w->halting)) {
         if (poll(watched, 2, TICK_MS) < 0 && errno != EINTR) break;

@@ -155,6 +155,7 @@ class NativeTrack(Track):
             source.clock_rate,
             source.payload_type,
             source.rtx_payload_type,
+            source.ssrc,
         )
         self._c = _ffi.gc(_made(made), _lib.track_free)
         self.number = number

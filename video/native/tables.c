@@ -310,7 +310,7 @@ int lane_take_arrivals(lane *one, uint16_t *numbers, int64_t *times_ns, int room
 /* ---------------------------------------------------------------- tracks */
 
 track *track_publish(wire *w, lane *of, uint32_t id, int video, int codec, int clock_rate, int payload_type,
-                     int rtx_payload_type) {
+                     int rtx_payload_type, uint32_t ssrc) {
     track *one = calloc(1, sizeof *one);
     if (one == NULL) return NULL;
     kept *cache = video ? calloc(CACHED, sizeof *cache) : NULL;
@@ -322,7 +322,7 @@ track *track_publish(wire *w, lane *of, uint32_t id, int video, int codec, int c
     w->refs++;
     *one = (track){.wire = w, .refs = 1, .id = id, .lane = of, .video = video, .codec = codec, .cache = cache};
     one->clock_rate = clock_rate, one->payload_type = payload_type, one->rtx_payload_type = rtx_payload_type;
-    one->highest = -1, one->level = 127;
+    one->ssrc = ssrc, one->highest = -1, one->level = 127;
     if (of != NULL) of->refs++;
     unlock_wire(w);
     return one;
