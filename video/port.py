@@ -25,6 +25,8 @@ from video.native import forwarder
 log = structlog.get_logger(__name__)
 
 _BUFFER = 4 << 20
+_BUFFERS = ((socket.SO_RCVBUF, 33), (socket.SO_SNDBUF, 32))
+"""Each with Linux's number for going beyond net.core.rmem_max and wmem_max, which needs CAP_NET_ADMIN."""
 _TICK_S = 0.05
 _CHECKS_REMEMBERED = 64
 _PRIORITY = 2_130_706_431  # a host candidate of component 1, RFC 8445 section 5.1.2
@@ -83,8 +85,11 @@ class Port:
             self._socket.close()
             raise PortError(f"cannot open UDP port {port}: {error.strerror}") from error
         self._socket.setblocking(False)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+        for option, beyond in _BUFFERS:
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, beyond, _BUFFER)
+            except OSError:  # not permitted: as much as the machine gives everybody
+                self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
         self.number: int = self._socket.getsockname()[1]
         self._announced = tuple(announced) or (host,)
         self.turned = Turned()

@@ -1,8 +1,8 @@
 """Compiles the C path on the machine where it runs, once, and loads it.
 
-``python -m video.native`` does it ahead of time and says what came of it; ``--quiet`` says nothing and never
-fails. What is compiled lies in VIDEO_NATIVE_DIR, else in the virtual environment, else in the user's cache folder,
-under the digest of all that went into it: other sources, another Python or other flags never meet an old one.
+``python -m video.native`` does it ahead of time and says what came of it; with ``--quiet`` it never fails. What is
+compiled lies in VIDEO_NATIVE_DIR, else in the virtual environment, else in the user's cache folder, under the digest of
+all that went into it: other sources, another Python or other flags never meet an old one.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from cffi.recompiler import make_c_source
 
 NAME = "_video_wire"
 HERE = Path(__file__).parent
-SOURCES = ("ring.c", "packet.c", "tables.c", "forward.c")
+SOURCES = ("ring.c", "packet.c", "tables.c", "forward.c", "thread.c")
 _HEADERS = ("wire.h", "api.h")
 _COMPILE_S = 120
 _FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden"]
@@ -100,7 +100,7 @@ def _folder() -> Path:
     else:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "video-native"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         facts = folder.stat()
     except (OSError, RuntimeError) as error:
         raise NotBuilt(f"no folder for it: {type(error).__name__}") from error

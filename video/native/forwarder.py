@@ -1,5 +1,3 @@
-# pyright: reportIncompatibleVariableOverride=false
-# The fields of lanes, tracks and subscriptions are properties here: what they say stands in C.
 """The forwarder whose packets never pass through Python. To rooms and peers it is the one of ``video.forward``.
 
 Its lanes, tracks and subscriptions are handles of C objects. Every change takes the C side's lock and holds for each
@@ -10,9 +8,9 @@ announced by an eventfd.
 import secrets
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from struct import Struct
 from typing import Any
 from weakref import WeakValueDictionary
@@ -28,7 +26,6 @@ from video.forward import (
     MISSING_MAX,
     Address,
     Control,
-    Counters,
     Forwarder,
     Lane,
     Sink,
@@ -38,6 +35,15 @@ from video.forward import (
     Track,
 )
 from video.native.build import load
+from video.native.handles import (
+    LAYER,
+    PAUSE,
+    NativeCounters,
+    NativeLane,
+    NativeSubscription,
+    NativeTrack,
+    made,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -48,184 +54,7 @@ _LANES, _STRANGERS, _TAPES = 0, 1, 2
 _STUN, _DTLS, _RTCP, _UNKNOWN, _STRAY, _TAPE, _TAP = range(1, 8)
 _AT_ONCE = {_LANES: 1 << 16, _STRANGERS: 1 << 14, _TAPES: 1 << 18}
 """Bytes of each ring that are worked through before timers and sockets get their turn."""
-_LAYER, _PAUSE, _SINK = 1, 2, 3
-_CODECS = {"VP8": 1, "H264": 2}
 _SUBSCRIBERS_MAX = 1 << 16
-
-
-def _read(name: str, kind: Callable[[Any], Any] = int) -> Any:
-    """A number that C keeps up to date."""
-
-    def get(self: Any) -> Any:
-        return kind(getattr(self._c, name))
-
-    return property(get)
-
-
-def _read_settled(name: str) -> Any:
-    """The same, once the changes that wait for ``at_once`` to end are made."""
-
-    def get(self: Any) -> Any:
-        self._forwarder.settle()
-        return bool(getattr(self._c, name))
-
-    return property(get)
-
-
-class NativeCounters(Counters):
-    """The account that C keeps."""
-
-    def __init__(self, wire: Any) -> None:
-        self._c = wire
-
-    def __getattribute__(self, name: str) -> Any:
-        if name in _COUNTED:
-            return getattr(object.__getattribute__(self, "_c").tally, name)
-        return object.__getattribute__(self, name)
-
-
-_COUNTED = frozenset(one.name for one in fields(Counters))
-
-
-class NativeLane(Lane):
-    received = _read("received")
-    heard_ns = _read("heard_ns")
-    tokens = _read("tokens")
-    resends = _read("resends")
-
-    def __init__(self, forwarder: "NativeForwarder", name: str, number: int) -> None:
-        self._forwarder = forwarder
-        self._c = _ffi.gc(_made(_lib.lane_open(forwarder.wire, number)), _lib.lane_free)
-        self._cut = False
-        self.number = number
-        self.name = name
-        self.address = None
-        self.sessions = None
-        self.by_ssrc = {}
-        self.by_rtx = {}
-
-    @property
-    def cut(self) -> bool:
-        return self._cut
-
-    @cut.setter
-    def cut(self, value: bool) -> None:
-        self._cut = value
-        _lib.lane_cut(self._c, value)
-
-    @property
-    def arrivals(self) -> Sequence[object]:
-        """How many there are, as something that has a length; ``take_arrivals`` gives them."""
-        return range(self._c.arrived)
-
-
-class _Missing:
-    """What a track's gaps look like from outside."""
-
-    def __init__(self, track: Any) -> None:
-        self._c = track
-
-    def __len__(self) -> int:
-        return self._c.missed
-
-    def clear(self) -> None:
-        if self._c.missed:
-            _lib.track_forget_missing(self._c)
-
-
-class NativeTrack(Track):
-    base = _read("base")
-    highest = _read("highest")
-    last_timestamp = _read("last_timestamp")
-    last_ns = _read("last_ns")
-    packets = _read("packets")
-    octets = _read("octets")
-    key_frames = _read("key_frames")
-    level = _read("level")
-
-    def __init__(self, forwarder: "NativeForwarder", lane: Lane | None, source: Source, number: int) -> None:
-        self._forwarder = forwarder
-        of = lane._c if isinstance(lane, NativeLane) else _ffi.NULL
-        made = _lib.track_publish(
-            forwarder.wire,
-            of,
-            number,
-            source.kind == "video",
-            _CODECS.get(source.codec, 0),
-            source.clock_rate,
-            source.payload_type,
-            source.rtx_payload_type,
-            source.ssrc,
-        )
-        self._c = _ffi.gc(_made(made), _lib.track_free)
-        self.number = number
-        self.lane = lane
-        self.source = source
-        self.missing = _Missing(self._c)  # pyright: ignore[reportAttributeAccessIssue]
-        self.tape = self.heard = None
-        self.closed = False
-        self.untaped = 0
-
-    @property
-    def live(self) -> list[Subscription]:
-        return self._forwarder.subscribers(self, arriving=False)
-
-    @property
-    def arriving(self) -> list[Subscription]:
-        return self._forwarder.subscribers(self, arriving=True)
-
-    @property
-    def needs_key(self) -> bool:
-        self._forwarder.settle()
-        return bool(self._c.needs_key)
-
-    @needs_key.setter
-    def needs_key(self, value: bool) -> None:
-        self._forwarder.settle()
-        self._c.needs_key = value
-
-
-class NativeSubscription(Subscription):
-    packets = _read("packets")
-    octets = _read("octets")
-    anchor = _read("anchor")
-    seq_offset = _read("seq_offset")
-    ts_offset = _read("ts_offset")
-    next_seq = _read("next_seq")
-    rtx_seq = _read("rtx_seq")
-    last_timestamp = _read("last_timestamp")
-    last_ns = _read("last_ns")
-    running = _read_settled("running")
-    paused = _read_settled("paused")
-
-    def __init__(
-        self, forwarder: "NativeForwarder", lane: NativeLane, sink: Sink, number: int, *, paused: bool
-    ) -> None:
-        self._forwarder = forwarder
-        numbers = secrets.randbelow(1 << 15), secrets.randbits(31), secrets.randbelow(1 << 15)
-        self._c = _ffi.gc(_made(_lib.sub_new(lane._c, number, paused, *numbers)), _lib.sub_free)
-        self.number = number
-        self.lane = lane
-        self.sink = sink
-
-    @property
-    def sink(self) -> Sink:
-        return self._sink
-
-    @sink.setter
-    def sink(self, sink: Sink) -> None:
-        self._sink = sink
-        self._forwarder.change(self, _SINK, sink=sink)
-
-    @property
-    def track(self) -> Track | None:
-        self._forwarder.settle()
-        return self._forwarder.track_of(self._c.track)
-
-    @property
-    def target(self) -> Track | None:
-        self._forwarder.settle()
-        return self._forwarder.track_of(self._c.target)
 
 
 class NativeForwarder(Forwarder):
@@ -237,8 +66,8 @@ class NativeForwarder(Forwarder):
         calls = [
             _address_of(f"srtp_{what}") for what in ("protect", "unprotect", "protect_rtcp", "unprotect_rtcp")
         ]
-        made = _lib.wire_new(sock.fileno(), *calls, secrets.randbits(64))
-        self.wire = _ffi.gc(_made(made), _lib.wire_free)
+        wire = _lib.wire_new(sock.fileno(), *calls, secrets.randbits(64))
+        self.wire = _ffi.gc(made(wire), _lib.wire_free)
         self.counters = NativeCounters(self.wire)
         self._socket = sock
         self._control = control
@@ -352,10 +181,10 @@ class NativeForwarder(Forwarder):
     def layer(self, sub: Subscription, track: Track | None) -> None:
         if track is not None and isinstance(sub, NativeSubscription):
             self._subs[sub.number] = sub
-        self.change(sub, _LAYER, track=track)
+        self.change(sub, LAYER, track=track)
 
     def pause(self, sub: Subscription, paused: bool) -> None:
-        self.change(sub, _PAUSE, paused=paused)
+        self.change(sub, PAUSE, paused=paused)
 
     def unsubscribe(self, sub: Subscription) -> None:
         self.settle()
@@ -540,12 +369,6 @@ class NativeForwarder(Forwarder):
             self._control.on_unknown(lane, data)
         elif kind == _DTLS:
             self._control.on_dtls(lane, data)
-
-
-def _made(pointer: Any) -> Any:
-    if pointer == _ffi.NULL:
-        raise MemoryError("no memory for the video port")
-    return pointer
 
 
 def _address_of(name: str) -> Any:

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #ifndef SCM_TIMESTAMPNS
 #define SCM_TIMESTAMPNS SO_TIMESTAMPNS
@@ -239,9 +240,9 @@ int target_of(lane *, const uint8_t *ip, int ip_size, int port, uint32_t flow, u
 void place_of(const struct sockaddr_in6 *, place *);
 
 /* forward.c */
-int64_t now_of(const wire *);
-void flush(wire *);
-void take_rtp(wire *, lane *, uint8_t *data, int size, int64_t at_ns);
+int64_t clock_ns(clockid_t);
+int step(wire *, int threaded);
+void refill(wire *, int ticks);
 
 /* What Python calls: see api.h, where each has its words. */
 #include "api.h"
