@@ -35,7 +35,8 @@ enum {
     BATCH = 64,            /* datagrams of one recvmmsg or sendmmsg */
     BREATH = 256,          /* sent under one hold of the lock, before others get their turn */
     BUCKETS = 4096,
-    TICK_MS = 50
+    TICK_MS = 50,
+    REST_NS = 2000000 /* the thread rests so long between two batches: waking up costs more than forwarding */
 };
 #define NACK_EVERY_NS 100000000LL
 #define NACK_AFTER_NS 20000000LL
