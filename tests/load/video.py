@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import uvloop
-from aiohttp import ClientSession, ClientWebSocketResponse
+from aiohttp import ClientSession, ClientWebSocketResponse, TCPConnector
 
 from tests.load.measure import cpu_s, percentile, say
 from tests.load.video_janus import Janus
@@ -60,7 +60,7 @@ class Bridge:
         self.name = name
         self.pid = process.pid
         self._http = http
-        self._session = ClientSession()
+        self._session = ClientSession(connector=TCPConnector(limit=0))  # a socket for each viewer
         self._sockets: list[ClientWebSocketResponse] = []
         self._beating: set[asyncio.Task[None]] = set()
 
