@@ -176,7 +176,7 @@ def test_arrival_is_when_the_kernel_had_it_not_when_somebody_looked() -> None:
 
 
 def test_handles_may_go_in_any_order() -> None:
-    for seed in range(30):
+    for seed in range(40):
         chance = random.Random(seed)
         bench = Bench(native=True)
         sender, receiver = bench.peer(), bench.peer()
@@ -200,7 +200,8 @@ def test_handles_may_go_in_any_order() -> None:
         chance.shuffle(held)
         while held:
             held.pop()
-            gc.collect()
+        if seed % 5 == 4:
+            gc.collect()  # what stood in circles
 
 
 async def test_without_a_compiler_python_forwards_and_says_so(
