@@ -39,6 +39,7 @@ class VideoBridge:
         announced: the addresses that pages are told, when they are not ``host``.
         ice_servers: makes the ``iceServers`` that a page is told (TURN with short-lived credentials), for a person.
         captures: the folder for frozen frames, one below it for each room; none are taken without it.
+        native: forward in C (True, or NotBuilt is raised), in Python (False), or as well as it goes here (None).
     """
 
     def __init__(
@@ -49,12 +50,13 @@ class VideoBridge:
         announced: Sequence[str] = (),
         ice_servers: Callable[[str], list[dict[str, Any]]] = lambda _: [],
         captures: Path | None = None,
+        native: bool | None = None,
     ) -> None:
         self.ice_servers = ice_servers
         self.events = Events()
         self.captures = Captures(captures)
         self.rooms: dict[str, Room] = {}
-        self.port = Port(host, port, announced)
+        self.port = Port(host, port, announced, native)
         self.feedback = Feedback(self.port.forwarder)
         self._secret = secret
         self._identity = Identity()

@@ -460,7 +460,7 @@ class Room:
                     yield sender.id, receiver.id
 
     def arrange(self) -> None:
-        """Make the forwarder do what the room says: closings before openings."""
+        """Make the forwarder do what the room says, in one step: closings before openings."""
         number = {one: index for index, group in enumerate(self.groups) for one in group}
         for person in self.people.values():
             group = number.get(person.id)
@@ -469,6 +469,11 @@ class Room:
             person.group = group
         self.taping.follow()
         self.stills.forget()
+        with self._port.forwarder.at_once():
+            self._arrange_slots()
+        self._dirty = True
+
+    def _arrange_slots(self) -> None:
         owners = self._owners()
         peers = [
             (one, one.peer) for one in self.people.values() if one.peer is not None and not one.peer.ended
@@ -477,7 +482,6 @@ class Room:
             self._close_slots(person, peer, owners)
         for person, peer in peers:
             self._fill_slots(person, peer, owners)
-        self._dirty = True
 
     def _open(self, receiver: Participant, sender: Participant, sent: Sent) -> bool:
         return self.hears(receiver, sender) and sent.kind not in sender.muted

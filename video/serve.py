@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import signal
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -86,7 +87,7 @@ async def _keep(bridge: VideoBridge, path: Path) -> None:
             log.error("the rooms cannot be kept", error=error.strerror)
 
 
-def main() -> None:
+def parse(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="UDP address to bind")
     parser.add_argument("--udp", type=int, default=0, help="UDP port, 0 for a free one")
@@ -95,7 +96,11 @@ def main() -> None:
     parser.add_argument("--http", type=int, default=0)
     parser.add_argument("--every", type=float, default=10.0, help="seconds between counts")
     parser.add_argument("--state", type=Path, help="file in which the rooms are kept over restarts")
-    uvloop.run(run(parser.parse_args()))
+    return parser.parse_args(words)
+
+
+def main() -> None:
+    uvloop.run(run(parse()))
 
 
 if __name__ == "__main__":

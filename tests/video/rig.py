@@ -88,12 +88,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(address: str = "", captures: Path | None = None) -> AsyncIterator[House]:
+async def house(
+    address: str = "", captures: Path | None = None, native: bool | None = None
+) -> AsyncIterator[House]:
     """``address``: where browsers in another network find it; this machine alone without one."""
     host = "0.0.0.0" if address else "127.0.0.1"  # noqa: S104  # behind one door for both networks
     announced = [address] if address else []
     bundle = await asyncio.to_thread(script)
-    async with VideoBridge(SECRET, host, announced=announced, captures=captures) as bridge:
+    async with VideoBridge(SECRET, host, announced=announced, captures=captures, native=native) as bridge:
         app = application(bridge)
 
         async def page(_: web.Request) -> web.StreamResponse:
