@@ -7,6 +7,10 @@ RUN pip install --no-cache-dir '.[build]' && python -m switchboard.pages.build &
 FROM python:3.11-slim-bookworm
 COPY --from=build /wheels /wheels
 RUN pip install --no-cache-dir /wheels/*.whl && rm -rf /wheels && useradd --system --home /data --create-home switchboard
+# The video bridge's C path is compiled here, and the compiler leaves again in the same layer.
+ENV VIDEO_NATIVE_DIR=/opt/video-native
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && python -m video.native \
+    && apt-get purge -y --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 USER switchboard
 WORKDIR /data
 ENTRYPOINT ["switchboard"]

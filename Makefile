@@ -8,17 +8,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
 
-.PHONY: help run test check format pictures bench bench-calls bench-routing bench-desk bench-law bench-video bench-recording faults clean
+.PHONY: help run test check format pictures bench bench-calls bench-routing bench-desk bench-law bench-video bench-phone bench-recording faults clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 run: $(VENV)/run.stamp  ## the switchboard with everything embedded and demonstration data
 	$(BIN)/python -m switchboard.pages.build
+	bash video/native/compiler.sh $(BIN)/python
+	$(BIN)/python -m video.native --quiet
 	SWITCHBOARD_CACHE_DIR=$(CACHE) $(BIN)/switchboard run
 
 test: $(VENV)/dev.stamp  ## all tests, with the real Asterisk, Redis/Valkey, PostgreSQL, SIPp and Chromium
 	bash tests/support/system.sh
+	bash video/native/compiler.sh $(BIN)/python
+	$(BIN)/python -m video.native
 	$(BIN)/python -m ivr.server.fetch --cache $(CACHE)
 	$(BIN)/python -m switchboard.pages.build
 	$(BIN)/pytest -n 2 --dist worksteal -m 'not alone'
@@ -39,7 +43,7 @@ pictures: $(VENV)/dev.stamp  ## pictures of the volunteer desk for the documenta
 	bash tests/support/system.sh
 	$(BIN)/python -m tests.pictures
 
-bench: bench-calls bench-routing bench-desk bench-law bench-video bench-recording  ## all benchmarks, each against what one would use instead
+bench: bench-calls bench-routing bench-desk bench-law bench-video bench-phone bench-recording  ## all benchmarks, each against what one would use instead
 
 bench-calls: $(VENV)/dev.stamp  ## calls per second and key to prompt, against Asterisk's own app_queue
 	bash tests/support/system.sh
@@ -58,12 +62,18 @@ bench-law: $(VENV)/dev.stamp  ## questions to a collection of 20,000 articles of
 bench-recording: $(VENV)/dev.stamp  ## CPU of tape and mux, against aiortc's MediaRecorder
 	$(BIN)/python -m tests.load.recording
 
-bench-video: $(VENV)/dev.stamp  ## CPU a forwarded packet in rooms of four, against Janus's videoroom
+bench-video: $(VENV)/dev.stamp  ## CPU a forwarded packet in C and in Python, rooms of four and 200 viewers, against Janus's videoroom
 	bash tests/support/janus.sh
-	$(BIN)/python -m tests.load.video --rooms 4 8 16 --against janus
+	bash video/native/compiler.sh $(BIN)/python
+	$(BIN)/python -m tests.load.video --rooms 4 8 16 40 --viewers 200 --against janus
+
+bench-phone: $(VENV)/dev.stamp  ## CPU of a telephone in a room beside 1, 3 and 7 talkers
+	bash tests/support/system.sh
+	$(BIN)/python -m tests.load.phone
 
 faults: $(VENV)/dev.stamp  ## the long form of the promises
 	bash tests/support/system.sh
+	bash video/native/compiler.sh $(BIN)/python
 	SWITCHBOARD_LONG=1 $(BIN)/pytest tests/faults tests/integration tests/routing tests/video
 
 clean:  ## forget the virtual environment, built pages and caches; data stays

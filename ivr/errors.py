@@ -16,6 +16,7 @@
     +-- LegFailed                a volunteer's phone did not come to the talk
     +-- NotReached               a caller who was to be called back was not reached
     +-- NumberRefused            a number that may not be called; `why` says which rule forbids it
+    +-- AudioFailed              a call's sound cannot be taken over, or came to an end; `why` says how
     +-- RecordingFailed          nothing is being recorded, or nothing was
     +-- HotlineInvalid           hotline files with mistakes, all of them named
     +-- UnfitName                an agent id or a password that no phone may have
@@ -139,6 +140,16 @@ class NotReached(IvrError):
         super().__init__(f"not reached: {how} (cause {cause})")
         self.how = how
         self.cause = cause
+
+
+class AudioFailed(IvrError):
+    """`why`: refused (Asterisk makes no such connection), silent (it did not answer in time) or lost (it ended)."""
+
+    code = "call.audio_failed"
+
+    def __init__(self, why: str, text: str) -> None:
+        super().__init__(text)
+        self.why = why
 
 
 class RecordingFailed(IvrError):

@@ -2,7 +2,8 @@
 
 The receiver's own estimate (REMB) is believed with care: it hardly grows while little is sent, and one hiccup of a busy
 computer lowers it. A line is short when much more is sent than the estimate allows, and the estimate keeps falling or
-packets are lost.
+packets are lost. A picture that was held is tried again now and then, and held again at the first bad sign: each try
+costs a thin line some of its voice.
 """
 
 import time
@@ -20,7 +21,9 @@ _SHORT = 0.8
 _FALLS = 2
 _FALLS_WITHIN_S = 4.0
 _LOSSY = 0.1
-_RETRY_S = (8.0, 60.0)
+_RETRY_S = (20.0, 120.0)
+_PROBATION_S = 6.0
+_VOICE_LOSSY = 0.03
 _UP_AFTER_S = 6.0
 
 
@@ -33,6 +36,8 @@ class Line:
     retry_s: float = _RETRY_S[0]
     looked_s: float = 0.0
     switched_s: float = 0.0
+    probation_s: float = 0.0
+    """Until then a picture that was let go again is held at the first sign of a line that is still thin."""
     octets: dict[str, int] = field(default_factory=dict)
 
 
@@ -62,7 +67,7 @@ def look(peer: Peer, line: Line) -> Iterator[Decision]:
     if held:
         if now_s - line.held_s > line.retry_s:
             line.retry_s = min(_RETRY_S[1], line.retry_s * 2)
-            line.low, line.held_s = 0, now_s
+            line.low, line.held_s, line.probation_s = 0, now_s, now_s + _PROBATION_S
             for slot in held:
                 yield Decision(slot, False, _smallest(slot))
         return
@@ -72,8 +77,12 @@ def look(peer: Peer, line: Line) -> Iterator[Decision]:
     falling = sum(now_s - at_s < _FALLS_WITHIN_S for at_s in peer.falls_s) >= _FALLS
     losing = any(slot.loss > _LOSSY for slot in pictures)
     congested = peer.estimate < _SHORT * rate and (falling or losing)
+    on_probation = now_s < line.probation_s
+    if on_probation:
+        hurt = any(slot.loss > _VOICE_LOSSY for slot in peer.slots.values() if slot.kind == "audio")
+        congested = congested or peer.estimate < min(THIN, _SHORT * rate) or losing or hurt
     line.low = line.low + 1 if congested else 0
-    if line.low < _LOW_TIMES:
+    if line.low < (1 if on_probation else _LOW_TIMES):
         if not congested and now_s - line.switched_s > _UP_AFTER_S:
             yield from _up(pictures, peer.estimate, rate, line, now_s)
         return

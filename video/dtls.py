@@ -18,6 +18,7 @@ from video.errors import HandshakeFailed
 
 HANDSHAKE_S = 20.0
 _WAITING_MAX = 64
+_RECORD = 13  # bytes of the head of a record, RFC 6347 section 4.1
 _RENEWED_AFTER_S = 86_400.0
 
 
@@ -85,6 +86,8 @@ class Handshake:
 
     def feed(self, data: bytes) -> bool:
         """One datagram from the peer's address. False when too many wait: it is dropped, DTLS sends it again."""
+        if len(data) < _RECORD:
+            return False
         try:
             self._wire.waiting.put_nowait(data)
         except asyncio.QueueFull:

@@ -21,7 +21,9 @@
     ├── DescriptionRefused          video.description       an SDP offer that cannot be answered
     │   ├── NoCommonCodec           video.codec             nothing that the others could decode
     │   └── DataChannelRefused      video.data_channel
+    ├── CaptureRefused              video.capture           a frozen frame that nobody asked for, or that is no picture
     ├── HandshakeFailed             video.handshake         DTLS did not come up, or a wrong certificate
+    ├── StateUnreadable             video.state             what should be rooms kept from before a restart is not
     └── PortError                   video.port              the UDP port cannot be opened
 
 Every error has a stable ``code``; its text may change. ``zh`` and ``en`` are the words for the person in front of the
@@ -177,6 +179,14 @@ class DataChannelRefused(DescriptionRefused):
     code = "video.data_channel"
 
 
+class CaptureRefused(VideoError):
+    """A frozen frame that nobody asked for, that is no picture, or for which there is no place."""
+
+    code = "video.capture"
+    zh = "无法定格画面,请重试。"
+    en = "The picture could not be captured. Please try again."
+
+
 class HandshakeFailed(VideoError):
     """DTLS did not come up in time, or the certificate is not the one of the offer."""
 
@@ -189,3 +199,9 @@ class PortError(VideoError):
     """The UDP port cannot be opened."""
 
     code = "video.port"
+
+
+class StateUnreadable(VideoError):
+    """The data from which rooms were to be restored is none of ours, or of another version."""
+
+    code = "video.state"

@@ -34,6 +34,16 @@ class RoomOpened(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRestored(Event):
+    """After a restart of the bridge: the room as it was at ``from_ms`` (wall clock), everybody gone for now."""
+
+    seats: int
+    people: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    from_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoomEnded(Event):
     reason: str
 
@@ -46,6 +56,14 @@ class Entered(Event):
     person: str
     role: str
     waiting: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameByPhone(Event):
+    """From now on this participant speaks and hears by telephone; without ``consents`` their voice is on no tape."""
+
+    participant: str
+    consents: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +80,10 @@ class SentToWait(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone(Event):
-    """No heartbeat for three seconds; the place is kept."""
+    """No heartbeat for three seconds; the place is kept. ``heard_at_ms``: the last sign of life, wall clock."""
 
     participant: str
+    heard_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +94,7 @@ class CameBack(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left(Event):
-    """``reason``: left, removed, place_lost, elsewhere, room_ended."""
+    """``reason``: left, removed, place_lost, elsewhere, room_ended; of a telephone also hung_up, line_lost."""
 
     participant: str
     person: str
@@ -92,9 +111,10 @@ class MediaUp(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaLost(Event):
-    """Nothing came from a participant who sends, for three seconds."""
+    """Nothing came from a participant who sends, for three seconds. ``heard_at_ms``: the last packet, wall clock."""
 
     participant: str
+    heard_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +178,53 @@ class Said(Event):
     text: str
     captions: bool
     to: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameCaptured(Event):
+    """A picture at full resolution of what ``participant`` showed, made for the host ``by``. ``file`` is its path."""
+
+    participant: str
+    by: str
+    what: str
+    capture: str
+    file: str
+    size: int
+    sha256: str
+    sm3: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingBegan(Event):
+    session: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingEnded(Event):
+    session: str
+    sealed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFault(Event):
+    """A tape cannot be written (``reason``: disk_full, disk_error, sealed, internal, dropped), or can again (empty)."""
+
+    participant: str
+    track: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapeEnded(Event):
+    """``digest`` is the end of the tape's chain: it stands for all of it."""
+
+    participant: str
+    track: str
+    digest: str
+    packets: int
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

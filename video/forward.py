@@ -2,7 +2,7 @@
 
 This module is all that runs per packet. It knows lanes (one per peer: address and keys), tracks (what a peer sends),
 subscriptions (what another peer gets of it), and nothing of rooms, SDP or people. Everything else comes up through
-``Control``. A second implementation in C offers the same methods; this one is the oracle of its tests.
+``Control``. ``video.native`` does the same in C on a thread of its own; this one is the oracle of its tests.
 
 A packet on its way out has a header of exactly 20 bytes: the fixed one (RFC 3550, section 5.1) and one extension of
 one byte-form word (RFC 8285): abs-send-time for video, the audio level for sound. MID, RID and transport-wide numbers
@@ -15,6 +15,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from struct import Struct
 from typing import Any, Literal, Protocol
@@ -120,6 +121,7 @@ class Counters:
     send_failed: int = 0
     resent: int = 0
     recovered: int = 0
+    overflow: int = 0  # came faster than Python could take it up from the C path
 
 
 @dataclass(slots=True, eq=False)
@@ -197,8 +199,11 @@ class Subscription:
 class Forwarder:
     """One UDP socket and everything that passes it.
 
-    ``on_readable`` is to be called whenever the socket can be read; ``tick`` every 50 ms. Not thread-safe.
+    After ``start``, ``on_ready`` is to be called whenever ``fileno()`` can be read, and ``tick`` every 50 ms. Not
+    thread-safe.
     """
+
+    native = False
 
     def __init__(self, sock: socket.socket, control: Control) -> None:
         self.counters = Counters()
@@ -211,6 +216,20 @@ class Forwarder:
         self._tx = ffi.new("char[]", 2048)
         self._tx_view = memoryview(ffi.buffer(self._tx)).cast("B")
         self._length = ffi.new("int *")
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def start(self) -> None:
+        """Begin to forward. Raises OSError."""
+
+    def stop(self) -> None:
+        """Nothing is forwarded any more."""
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """What ``layer``, ``pause`` and a new ``sink`` change within takes effect together, when the block ends: no
+        packet passes between the first change and the last."""
+        return nullcontext()
 
     # ------------------------------------------------------------------ lanes
 
@@ -431,6 +450,10 @@ class Forwarder:
         return arrivals
 
     # ------------------------------------------------------------------ the way in
+
+    def on_ready(self) -> None:
+        """There is something to do."""
+        self.on_readable()
 
     def on_readable(self) -> None:
         """Take what is there, at most 64 datagrams, so that timers and sockets get their turn."""

@@ -4,11 +4,15 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Protocol
 
 from video.forward import Kind
 from video.peer import Peer
 from video.tokens import Invitation, Role
+
+if TYPE_CHECKING:
+    from video.phone.peer import PhonePeer
 
 GONE_AFTER_S = 3.0
 KEPT_S = 120.0
@@ -30,6 +34,11 @@ class Outlet(Protocol):
         ...
 
 
+def digest_of(secret: str) -> str:
+    """SHA-256, hexadecimal: what may be written down of a secret."""
+    return sha256(secret.encode()).hexdigest()
+
+
 @dataclass(slots=True, eq=False)
 class Participant:
     """The place of one person. Survives cuts, reloads and new peers until it is given up."""
@@ -39,21 +48,35 @@ class Participant:
     outlet: Outlet | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     resume: str = field(default_factory=lambda: secrets.token_urlsafe(24))
-    peer: Peer | None = None
+    """The secret of this place; empty in a restored room until its page has shown that it knows it."""
+    resume_digest: str = ""
+    peer: "Peer | PhonePeer | None" = None
     peer_number: int = 0
     peers_made: int = 0
     muted: set[Kind] = field(default_factory=set)
     group: int | None = None
     admitted: bool = False
+    unrecorded_until_s: float = 0.0
+    """Came out of a caucus: nothing is recorded before this (monotonic); 0 when that is over."""
+    consents: bool = True
+    """Whether what this person sends may be on a tape."""
     beat_s: float = field(default_factory=time.monotonic)
     gone_s: float | None = None
     media_lost_ns: int = 0
     told_slots: list[dict[str, Any]] = field(default_factory=list)
     told_room: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.resume_digest = digest_of(self.resume)
+
     @property
     def role(self) -> Role:
         return self.invitation.role
+
+    @property
+    def via(self) -> str:
+        """How this person takes part: ``page`` or ``phone``."""
+        return self.peer.via if self.peer is not None else "page"
 
     @property
     def talks(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Literal
 
 import structlog
 
+from video.answers import Negotiated, Published, Received, Transport, write_answer
 from video.description import (
     LEVEL,
     MID,
@@ -19,15 +20,10 @@ from video.description import (
     VIDEO_CODECS,
     Codec,
     Line,
-    Negotiated,
     Offer,
-    Published,
-    Received,
-    Transport,
     publishable,
     refuse_data,
     usable,
-    write_answer,
 )
 from video.dtls import Handshake, Identity
 from video.errors import DescriptionRefused, HandshakeFailed, NoCommonCodec
@@ -142,6 +138,8 @@ class Peer:
 
     ``changed`` is called when the peer became ready, failed or was closed by the other side.
     """
+
+    via = "page"
 
     def __init__(self, port: Port, identity: Identity, name: str, changed: Callable[["Peer"], None]) -> None:
         self.name = name

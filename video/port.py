@@ -18,12 +18,15 @@ import structlog
 from aioice import stun
 
 from video.errors import PortError
-from video.forward import Address, Forwarder, Lane
+from video.forward import Address, Lane
 from video.guard import CHECKS_A_SECOND, Rate, Teller, Turned, is_plain_alert, username_of
+from video.native import forwarder
 
 log = structlog.get_logger(__name__)
 
 _BUFFER = 4 << 20
+_BUFFERS = ((socket.SO_RCVBUF, 33), (socket.SO_SNDBUF, 32))
+"""Each with Linux's number for going beyond net.core.rmem_max and wmem_max, which needs CAP_NET_ADMIN."""
 _TICK_S = 0.05
 _CHECKS_REMEMBERED = 64
 _PRIORITY = 2_130_706_431  # a host candidate of component 1, RFC 8445 section 5.1.2
@@ -63,10 +66,17 @@ class Endpoint:
 class Port:
     """The socket, its guard and its forwarder. ``async with Port(host, port, announced) as port``.
 
-    ``announced`` are the addresses that candidates carry, when they are not the one bound to (a host behind NAT).
+    ``announced`` are the addresses that candidates carry, when they are not the one bound to (a host behind NAT);
+    ``native`` as for ``video.native.forwarder``.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0, announced: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        announced: Sequence[str] = (),
+        native: bool | None = None,
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         try:
@@ -75,24 +85,29 @@ class Port:
             self._socket.close()
             raise PortError(f"cannot open UDP port {port}: {error.strerror}") from error
         self._socket.setblocking(False)
-        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+        for option, beyond in _BUFFERS:
+            try:
+                self._socket.setsockopt(socket.SOL_SOCKET, beyond, _BUFFER)
+            except OSError:  # not permitted: as much as the machine gives everybody
+                self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
         self.number: int = self._socket.getsockname()[1]
         self._announced = tuple(announced) or (host,)
         self.turned = Turned()
-        self.forwarder = Forwarder(self._socket, self)
+        self.forwarder = forwarder(self._socket, self, native)
         self._endpoints: dict[str, Endpoint] = {}
         self._owners: dict[Lane, Owner] = {}
         self._teller = Teller()
         self._ticker: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        asyncio.get_running_loop().add_reader(self._socket.fileno(), self.forwarder.on_readable)
+        asyncio.get_running_loop().add_reader(self.forwarder.fileno(), self.forwarder.on_ready)
+        self.forwarder.start()
         self._ticker = asyncio.create_task(self._tick())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_reader(self._socket.fileno())
+        asyncio.get_running_loop().remove_reader(self.forwarder.fileno())
+        self.forwarder.stop()
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
@@ -124,8 +139,10 @@ class Port:
         self.forwarder.close(lane)
 
     def counts(self) -> dict[str, int]:
-        """Everything that passed and everything that was turned away, for a metrics page."""
-        return {**asdict(self.forwarder.counters), **asdict(self.turned)}
+        """Everything that passed and everything that was turned away, for a metrics page; ``native`` is 1 where C
+        forwards."""
+        native = int(self.forwarder.native)
+        return {"native": native, **asdict(self.forwarder.counters), **asdict(self.turned)}
 
     # ------------------------------------------------------------------ what the forwarder hands up
 
@@ -209,5 +226,5 @@ class Port:
     def counts_turned(self) -> dict[str, int]:
         """Only what was turned away."""
         counters = self.forwarder.counters
-        names = ("stray", "early", "oversized", "malformed", "forged", "flooded", "unknown")
+        names = ("stray", "early", "oversized", "malformed", "forged", "flooded", "unknown", "overflow")
         return {**{name: getattr(counters, name) for name in names}, **asdict(self.turned)}

@@ -6,14 +6,18 @@ is in the queue. Announcements to pages follow within a beat (50 ms).
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from hmac import compare_digest
+from secrets import token_urlsafe
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from video import adapt
+from video.captures import Captured, Captures
 from video.description import parse_offer
 from video.dtls import Identity
 from video.errors import (
+    CaptureRefused,
     InvalidMessage,
     NoSuchParticipant,
     NotAllowed,
@@ -27,6 +31,7 @@ from video.errors import (
 from video.events import (
     Admitted,
     CameBack,
+    CameByPhone,
     CaucusChanged,
     Entered,
     Event,
@@ -39,30 +44,29 @@ from video.events import (
     Muted,
     RoomEnded,
     RoomOpened,
+    RoomRestored,
     Said,
     SentToWait,
     Thinned,
     TrackAdded,
     TrackRemoved,
 )
-from video.forward import Forwarder, Kind, Tape, Track
-from video.participant import GONE_AFTER_S, KEPT_S, Outlet, Participant, Standing
+from video.forward import Kind
+from video.participant import GONE_AFTER_S, KEPT_S, Outlet, Participant, Standing, digest_of
 from video.peer import Answered, Peer, Sent, Slot, What
 from video.port import Port
+from video.stills import Stills
+from video.taping import AFTER_CAUCUS_S, Tapes, Taping
 from video.tokens import Invitation, Role
+
+if TYPE_CHECKING:
+    from video.phone.peer import PhonePeer
 
 log = structlog.get_logger(__name__)
 
 VIEWERS_MAX = 200
 WAITING_MAX = 16
 MEDIA_LOST_NS = 3_000_000_000
-STALLED_NS = 2_000_000_000
-
-
-class Tapes(Protocol):
-    """Gives the tape for one track of one participant; None when it is not to be recorded."""
-
-    def tape(self, room: str, participant: str, sent: Sent) -> Tape | None: ...
 
 
 class Room:
@@ -73,8 +77,7 @@ class Room:
         self.seats = seats
         self.people: dict[str, Participant] = {}
         self.groups: tuple[tuple[str, ...], ...] = ()
-        self.tapes: Tapes | None = None
-        self.closing: list[Peer] = []
+        self.closing: list[Peer | PhonePeer] = []
         """Peers that are to be closed by whoever has a task for it."""
         self.empty_since_s: float | None = time.monotonic()
         self.ended = False
@@ -84,6 +87,9 @@ class Room:
         self._dirty = True
         self._lines: dict[str, adapt.Line] = {}
         self._looked_s = 0.0
+        self.taping = Taping(name, self.people, port.forwarder)
+        self.stills = Stills(self.people, self._owners)
+        self._recording_works = True
         self._borders: list[tuple[Slot, int]] = []
         self._put(RoomOpened(room=name, seats=seats))
 
@@ -129,15 +135,42 @@ class Room:
 
     def resume(self, secret: str, outlet: Outlet) -> Participant:
         """The place that this secret was given for. Raises PlaceLost."""
+        digest = digest_of(secret)
         for person in self.people.values():
-            if person.resume == secret:
+            if compare_digest(person.resume_digest, digest):
+                person.resume = secret
                 return self._take_over(person, outlet)
         raise PlaceLost("no such place")
+
+    def restore(
+        self, people: Sequence[tuple[Participant, int]], groups: Sequence[Sequence[str]], from_ms: int
+    ) -> None:
+        """Fill a fresh room with the places of an earlier one, each with when it was last heard of (wall clock)."""
+        for person, _ in people:
+            self.people[person.id] = person
+        self.groups = tuple(
+            kept for group in groups if (kept := tuple(one for one in group if one in self.people))
+        )
+        self.empty_since_s = None if self.people else time.monotonic()
+        self._put(
+            RoomRestored(
+                room=self.name,
+                seats=self.seats,
+                people=tuple(self.people),
+                groups=self.groups,
+                from_ms=from_ms,
+            )
+        )
+        for person, heard_at_ms in people:
+            self._put(Gone(room=self.name, participant=person.id, heard_at_ms=heard_at_ms))
+        self.arrange()
 
     def _take_over(self, person: Participant, outlet: Outlet) -> Participant:
         if person.outlet is not None and person.outlet is not outlet:
             person.outlet.end("video.elsewhere")
         person.outlet = outlet
+        person.resume = person.resume or token_urlsafe(24)
+        person.resume_digest = digest_of(person.resume)
         person.told_room, person.told_slots = {}, []
         self.beat_of(person)
         self._dirty = True
@@ -187,10 +220,8 @@ class Room:
         offer = parse_offer(sdp)
         peer = person.peer
         fresh = peer is None or person.peer_number != number or peer.ended
-        if fresh:
-            peer = Peer(self._port, self._identity, person.id, self._peer_changed)
-        if peer is None:
-            raise InvalidMessage("no peer")
+        if fresh or not isinstance(peer, Peer):
+            fresh, peer = True, Peer(self._port, self._identity, person.id, self._peer_changed)
         others = [one.peer for one in self.people.values() if one is not person and one.admitted and one.peer]
         try:
             if not person.talks and any(line.sends for line in offer.lines):
@@ -216,6 +247,26 @@ class Room:
         person.told_slots = []
         self.arrange()
         return answered
+
+    def attach(self, person: Participant, phone: "PhonePeer", *, consents: bool) -> None:
+        """This person speaks and hears by a telephone from now on; what there was before is closed."""
+        self._drop_peer(person)
+        person.peer, phone.person = phone, person
+        person.peer_number += 1
+        person.peers_made += 1
+        person.consents = consents
+        if not person.talks:
+            phone.sent.clear()  # viewers send nothing, by telephone neither
+        self._put(CameByPhone(room=self.name, participant=person.id, consents=consents))
+        for sent in phone.sent.values():
+            self._put(
+                TrackAdded(
+                    room=self.name, participant=person.id, track=sent.mid, what=sent.what, codec=sent.codec
+                )
+            )
+        self._put(MediaUp(room=self.name, participant=person.id, peer=person.peers_made))
+        person.told_slots = []
+        self.arrange()
 
     def _drop_peer(self, person: Participant) -> None:
         if person.peer is None:
@@ -337,6 +388,40 @@ class Room:
             raise NoSuchParticipant("not here")
         return person
 
+    def freeze(self, host: Participant, who: str, what: What, captures: Captures) -> None:
+        """Ask somebody's page for a picture at full resolution of what it shows.
+
+        Raises:
+            NotAllowed, NoSuchParticipant: also when the host does not see them now.
+            CaptureRefused: they do not show this, or too many pictures are awaited.
+        """
+        person = self._asked(host, who)
+        if person is not host and not self.hears(host, person):
+            raise NotAllowed("not seen by this host now")
+        shown = person.peer.sent.values() if person.peer else ()
+        sent = next((one for one in shown if one.what == what and one.kind == "video"), None)
+        if sent is None or "video" in person.muted:
+            raise CaptureRefused("nothing of this kind is shown")
+        wish = captures.wish(self.name, person.id, host.id, sent.mid, sent.what)
+        person.tell({"type": "capture", "capture": wish.id, "key": wish.key, "mid": wish.mid})
+
+    def frozen(self, picture: Captured) -> None:
+        """The picture has come: whoever asked and whoever showed it are told, and the recording notes it."""
+        wish = picture.wish
+        message = {
+            "type": "frozen",
+            "capture": wish.id,
+            "participant": wish.participant,
+            "what": wish.what,
+            "width": picture.width,
+            "height": picture.height,
+            "sha256": picture.sha256,
+        }
+        for one in {wish.participant, wish.by} & self.people.keys():
+            self.people[one].tell(message)
+        if (person := self.people.get(wish.participant)) is not None:
+            self.taping.mark(person, "capture", capture=wish.id, sha256=picture.sha256)
+
     # ------------------------------------------------------------------ words
 
     def say(self, person: Participant, text: str, *, captions: bool, final: bool = True) -> None:
@@ -345,7 +430,7 @@ class Room:
             raise NotAllowed("not in the room")
         heard = [one for one in self.people.values() if one is not person and self.hears(one, person)]
         kind = "caption" if captions else "chat"
-        message = {"type": kind, "from": person.id, "text": text, "at_ms": time.time_ns() // 1_000_000}
+        message = {"type": kind, "from": person.id, "text": text, "at_ms": _wall_ms()}
         if captions:
             message["final"] = final
         for one in heard:
@@ -375,11 +460,20 @@ class Room:
                     yield sender.id, receiver.id
 
     def arrange(self) -> None:
-        """Make the forwarder do what the room says: closings before openings."""
+        """Make the forwarder do what the room says, in one step: closings before openings."""
         number = {one: index for index, group in enumerate(self.groups) for one in group}
         for person in self.people.values():
-            person.group = number.get(person.id)
-        self._record()
+            group = number.get(person.id)
+            if person.group is not None and group is None:
+                person.unrecorded_until_s = time.monotonic() + AFTER_CAUCUS_S
+            person.group = group
+        self.taping.follow()
+        self.stills.forget()
+        with self._port.forwarder.at_once():
+            self._arrange_slots()
+        self._dirty = True
+
+    def _arrange_slots(self) -> None:
         owners = self._owners()
         peers = [
             (one, one.peer) for one in self.people.values() if one.peer is not None and not one.peer.ended
@@ -388,12 +482,13 @@ class Room:
             self._close_slots(person, peer, owners)
         for person, peer in peers:
             self._fill_slots(person, peer, owners)
-        self._dirty = True
 
     def _open(self, receiver: Participant, sender: Participant, sent: Sent) -> bool:
         return self.hears(receiver, sender) and sent.kind not in sender.muted
 
-    def _close_slots(self, person: Participant, peer: Peer, owners: Mapping[Sent, Participant]) -> None:
+    def _close_slots(
+        self, person: Participant, peer: "Peer | PhonePeer", owners: Mapping[Sent, Participant]
+    ) -> None:
         for slot in peer.slots.values():
             if slot.sent is None:
                 continue
@@ -403,7 +498,9 @@ class Room:
             elif not self._open(person, owner, slot.sent):
                 peer.show(slot, slot.sent, allowed=False)
 
-    def _fill_slots(self, person: Participant, peer: Peer, owners: Mapping[Sent, Participant]) -> None:
+    def _fill_slots(
+        self, person: Participant, peer: "Peer | PhonePeer", owners: Mapping[Sent, Participant]
+    ) -> None:
         if not person.admitted:
             return
         shown = {slot.sent for slot in peer.slots.values()}
@@ -426,7 +523,7 @@ class Room:
             if owner is not None and slot.sent is not None:
                 peer.show(slot, slot.sent, allowed=self._open(person, owner, slot.sent))
 
-    def _slot_for(self, peer: Peer, sent: Sent, seat: int | None) -> Slot | None:
+    def _slot_for(self, peer: "Peer | PhonePeer", sent: Sent, seat: int | None) -> Slot | None:
         """A free line for it: a camera beside its voice, a document or screen where no voice is."""
         free = [one for one in peer.slots.values() if one.kind == sent.kind and one.sent is None]
         free = [one for one in free if sent.codec in one.codecs]
@@ -445,52 +542,15 @@ class Room:
 
     def record(self, tapes: Tapes | None) -> None:
         """Begin or end recording everybody who is in the main room."""
-        self.tapes = tapes
-        self._record()
+        self.taping.tapes = tapes
+        self._recording_works = True
+        self.taping.follow()
+        self._dirty = True
 
-    def _record(self) -> None:
-        """A tape runs only for what the main room hears: admitted, in no group, not muted."""
-        for person in self.people.values():
-            for sent in person.peer.sent.values() if person.peer else ():
-                why = self._unrecorded(person, sent.kind)
-                running = next((one.track for one in sent.layers if one.track.tape is not None), None)
-                if why:
-                    _end_tape(self._port.forwarder, running, why)
-                elif running is None and self.tapes is not None:
-                    self._begin_tape(person, sent, sent.layers[0].track)
-
-    def _unrecorded(self, person: Participant, kind: Kind) -> str:
-        """Why nothing of this may be on a tape now; empty when it may."""
-        if self.tapes is None:
-            return "end"
-        if not person.admitted:
-            return "waiting"
-        if person.group is not None:
-            return "caucus"
-        return "mute" if kind in person.muted else ""
-
-    def _begin_tape(self, person: Participant, sent: Sent, track: Track) -> None:
-        tape = self.tapes.tape(self.name, person.id, sent) if self.tapes is not None else None
-        if tape is not None:
-            tape.mark("join", what=sent.what)
-            self._port.forwarder.record(track, tape)
-            track.needs_key = sent.kind == "video"
-
-    def _follow_layers(self) -> None:
-        """A tape follows the best layer that really comes: browsers stop layers that their line cannot carry."""
-        now_ns = time.monotonic_ns()
-        for person in self.people.values():
-            for sent in person.peer.sent.values() if person.peer and self.tapes else ():
-                taped = next((one.track for one in sent.layers if one.track.tape is not None), None)
-                best = next(
-                    (one.track for one in sent.layers if now_ns - one.track.last_ns < STALLED_NS), None
-                )
-                stalled = taped is not None and now_ns - taped.last_ns > STALLED_NS
-                if taped is not None and best is not None and stalled:
-                    tape = taped.tape
-                    self._port.forwarder.record(taped, None)
-                    self._port.forwarder.record(best, tape)
-                    best.needs_key = True
+    def recording_works(self, works: bool) -> None:
+        """Whether the disk takes what is recorded; pages are told by ``recorded``."""
+        self._dirty = self._dirty or works != self._recording_works
+        self._recording_works = works
 
     # ------------------------------------------------------------------ the beat
 
@@ -501,7 +561,8 @@ class Room:
             if person.standing is not Standing.GONE:
                 if now_s - person.beat_s > GONE_AFTER_S:
                     person.standing, person.gone_s = Standing.GONE, person.beat_s
-                    self._put(Gone(room=self.name, participant=person.id))
+                    heard_at_ms = _wall_ms() - round((now_s - person.beat_s) * 1000)
+                    self._put(Gone(room=self.name, participant=person.id, heard_at_ms=heard_at_ms))
                     self._dirty = True
             elif now_s - (person.gone_s or now_s) > KEPT_S:
                 if person.outlet is not None:
@@ -512,7 +573,8 @@ class Room:
         if now_s - self._looked_s >= adapt.EVERY_S:
             self._looked_s = now_s
             self._adapt()
-            self._follow_layers()
+        self.taping.beat()
+        self.stills.beat()
         if self._dirty:
             self._dirty = False
             self._announce()
@@ -524,7 +586,9 @@ class Room:
         silent_ns = time.monotonic_ns() - peer.lane.heard_ns
         if not person.media_lost_ns and silent_ns > MEDIA_LOST_NS:
             person.media_lost_ns = peer.lane.heard_ns
-            self._put(MediaLost(room=self.name, participant=person.id))
+            self.taping.mark(person, "lost")
+            heard_at_ms = _wall_ms() - silent_ns // 1_000_000
+            self._put(MediaLost(room=self.name, participant=person.id, heard_at_ms=heard_at_ms))
             person.tell({"type": "peer", "state": "silent", "peer": person.peer_number})
             self._dirty = True
         elif person.media_lost_ns and silent_ns < MEDIA_LOST_NS:
@@ -533,6 +597,7 @@ class Room:
     def _media_back(self, person: Participant) -> None:
         gap_ms = (time.monotonic_ns() - person.media_lost_ns) // 1_000_000
         person.media_lost_ns = 0
+        self.taping.mark(person, "back", gap_ms=gap_ms)
         self._put(MediaBack(room=self.name, participant=person.id, gap_ms=gap_ms))
         self._dirty = True
 
@@ -540,7 +605,7 @@ class Room:
         owners: dict[Sent, Participant] | None = None
         for person in self.people.values():
             peer = person.peer
-            if peer is None or not peer.ready:
+            if not isinstance(peer, Peer) or not peer.ready:
                 continue
             for decision in list(adapt.look(peer, self._lines.setdefault(person.id, adapt.Line()))):
                 slot = decision.slot
@@ -586,6 +651,7 @@ class Room:
             if one.peer
             for sent in one.peer.sent.values()
         )
+        showing = sum(one.via != "phone" for one in others)
         view: dict[str, Any] = {
             "type": "room",
             "room": self.name,
@@ -601,8 +667,13 @@ class Room:
         if person.admitted:
             view["participants"] = [self._card(one) for one in talking]
             view["groups"] = [list(group) for group in self.groups]
-            view["lines"] = {"audio": len(others), "video": len(others) + more}
-            view["recorded"] = self.tapes is not None and person.group is None
+            view["lines"] = {"audio": len(others), "video": showing + more}
+            view["recorded"] = (
+                self.taping.tapes is not None
+                and self._recording_works
+                and person.group is None
+                and person.consents
+            )
         if person.role is Role.HOST:
             view["waiting"] = [self._card(one) for one in self.people.values() if not one.admitted]
         return view
@@ -612,6 +683,7 @@ class Room:
             "id": person.id,
             "name": person.invitation.name,
             "role": person.role.value,
+            "via": person.via,
             "standing": person.standing.value,
             "muted": sorted(person.muted),
             "group": person.group,
@@ -648,8 +720,5 @@ class Room:
         self._events.put(event)
 
 
-def _end_tape(forwarder: Forwarder, track: Track | None, why: str) -> None:
-    if track is not None and track.tape is not None:
-        tape = track.tape
-        forwarder.record(track, None)
-        tape.mark(why)
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -11,7 +11,7 @@ import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from video.bridge import VideoBridge
-from video.errors import InvalidMessage, NotAllowed, TooManyMessages, VideoError
+from video.errors import CaptureRefused, InvalidMessage, NotAllowed, TooManyMessages, VideoError
 from video.guard import Rate
 from video.messages import (
     FRAME_MAX,
@@ -22,12 +22,14 @@ from video.messages import (
     Chat,
     EndRoom,
     Frame,
+    Freeze,
     Heartbeat,
     Hello,
     LayerFrame,
     Leave,
     Mute,
     OfferFrame,
+    PictureFrame,
     Remove,
     SendBack,
     parse_frame,
@@ -47,10 +49,13 @@ _WAITING_MAX = 256
 _FRAMES_A_SECOND = 50
 _SILENCE_S = 30.0
 _CLOSE_S = 2.0
+UPLOAD_S = 120.0
 
 
 def routes(bridge: VideoBridge, prefix: str = "/video", origins: Collection[str] = ()) -> list[web.RouteDef]:
     """``GET {prefix}/{room}`` upgrades to the protocol. ``origins``: allowed besides the server's own.
+
+    ``PUT {prefix}/{room}/captures/{id}`` takes a frozen frame from the page that was asked for it.
 
     A server that is stopped should call ``bridge.end_all`` first, or it waits for the pages to go by themselves.
     """
@@ -59,11 +64,33 @@ def routes(bridge: VideoBridge, prefix: str = "/video", origins: Collection[str]
         if not _own_origin(request, origins):
             raise web.HTTPForbidden(text="foreign origin")
         ws = web.WebSocketResponse(max_msg_size=FRAME_MAX, compress=True, timeout=_CLOSE_S)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:  # the page is gone already
+            return web.Response(status=400)
         await Session(bridge, request.match_info["room"], ws).run()
         return ws
 
-    return [web.get(prefix + "/{room:[A-Za-z0-9_-]{1,64}}", socket)]
+    async def picture(request: web.Request) -> web.StreamResponse:
+        if not _own_origin(request, origins):
+            raise web.HTTPForbidden(text="foreign origin")
+        room, capture = request.match_info["room"], request.match_info["capture"]
+        try:
+            wish = bridge.captures.redeem(room, capture, request.headers.get("Capture-Key", ""))
+            async with asyncio.timeout(UPLOAD_S):
+                captured = await bridge.captures.take(wish, request.content.iter_chunked(1 << 16))
+        except CaptureRefused as error:
+            return web.json_response(refusal(error, 0), status=400)
+        except TimeoutError:
+            return web.json_response(refusal(CaptureRefused("not in time"), 0), status=408)
+        except OSError as error:
+            log.error("a frozen frame cannot be kept", error=error.strerror)
+            return web.json_response(refusal(CaptureRefused("disk"), 0), status=507)
+        bridge.captured(captured)
+        return web.json_response({"sha256": captured.sha256, "sm3": captured.sm3}, status=201)
+
+    one = prefix + "/{room:[A-Za-z0-9_-]{1,64}}"
+    return [web.get(one, socket), web.put(one + "/captures/{capture:[0-9a-f]{16}}", picture)]
 
 
 def application(bridge: VideoBridge, origins: Collection[str] = ()) -> web.Application:
@@ -193,6 +220,7 @@ class Session:
                 "role": person.role.value,
                 "resume": person.resume,
                 "heartbeat_ms": HEARTBEAT_MS,
+                "peer": person.peer_number if person.peer is not None else 0,
                 "ice": self._bridge.ice_servers(person.invitation.person),
                 "now": _now_ms(),
             }
@@ -249,6 +277,10 @@ class Session:
                 if slot is None or person.peer is None:
                     raise InvalidMessage("no such line")
                 person.peer.switch(slot, frame.rid)
+            case Freeze():
+                room.freeze(person, frame.participant, frame.what, self._bridge.captures)
+            case PictureFrame():
+                room.stills.take(person, frame.ask, frame.mid, frame.data)
             case EndRoom():
                 if person.role is not Role.HOST:
                     raise NotAllowed("hosts only")

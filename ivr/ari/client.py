@@ -142,6 +142,7 @@ class Ari:
         self.on_reconciled: list[Callable[[Reconciled], Awaitable[None]]] = []
         self.on_stood_down: list[Callable[[], None]] = []
         self._http: aiohttp.ClientSession | None = None
+        self._media: aiohttp.ClientSession | None = None
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._runner: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
@@ -174,8 +175,9 @@ class Ari:
             await asyncio.gather(self._runner, return_exceptions=True)
         self._set_state("closed")
         self._followers.end(Disconnected("the client was closed"))
-        if self._http is not None:
-            await self._http.close()
+        for session in (self._http, self._media):
+            if session is not None:
+                await session.close()
 
     async def wait_connected(self, timeout: float | None = None) -> None:
         """Return when requests can be made and what exists is known. Raises TimeoutError or StoodDown."""
@@ -286,6 +288,28 @@ class Ari:
                 return content or await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
             raise Disconnected(type(error).__name__, request="download") from error
+
+    async def media(self, connection: str) -> aiohttp.ClientWebSocketResponse:
+        """The socket of an external media channel (chan_websocket), by its MEDIA_WEBSOCKET_CONNECTION_ID.
+
+        It lies on ARI's own address and is the caller's to close. Raises NotFound or Disconnected.
+        """
+        if self._http is None:
+            raise self._away("media")
+        if (
+            self._media is None
+        ):  # these stay open as long as calls, so they have no part in the pool of requests
+            self._media = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        url = f"{self.settings.url}/media/{segment(connection)}"
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                return await self._media.ws_connect(
+                    url, protocols=("media",), compress=0, max_msg_size=1 << 16
+                )
+        except aiohttp.WSServerHandshakeError as error:
+            raise from_status(error.status, "no such media connection", "media") from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Disconnected(type(error).__name__, request="media") from error
 
     # --- being told ----------------------------------------------------------------------------------------
 

@@ -91,9 +91,22 @@ class Janus:
         raise RuntimeError("Janus does not answer")
 
     async def room(self, number: int) -> list[LoadPeer]:
+        senders, feeds = await self._senders(number, ROOM)
+        return senders + [
+            await self._receiver(number, feeds[:index] + feeds[index + 1 :], measures=index == 0)
+            for index in range(ROOM)
+        ]
+
+    async def audience(self, number: int, viewers: int) -> list[LoadPeer]:
+        senders, feeds = await self._senders(number, 1)
+        return senders + [
+            await self._receiver(number, feeds, measures=not index % 10) for index in range(viewers)
+        ]
+
+    async def _senders(self, number: int, count: int) -> tuple[list[LoadPeer], list[int]]:
         senders: list[LoadPeer] = []
         feeds: list[int] = []
-        for index in range(ROOM):
+        for index in range(count):
             path, plugin = await self._attach()
             if not index:
                 room = {"request": "create", "room": number, "publishers": ROOM, "bitrate": 0, "fir_freq": 10}
@@ -108,16 +121,16 @@ class Janus:
             await peer.connect(event["jsep"]["sdp"])
             senders.append(peer)
             del plugin
-        return senders + [await self._receiver(number, index, feeds) for index in range(ROOM)]
+        return senders, feeds
 
-    async def _receiver(self, number: int, index: int, feeds: list[int]) -> LoadPeer:
+    async def _receiver(self, number: int, feeds: list[int], *, measures: bool) -> LoadPeer:
         path, _ = await self._attach()
-        streams = [{"feed": feed} for at, feed in enumerate(feeds) if at != index]
+        streams = [{"feed": feed} for feed in feeds]
         event = await self._message(
             path, {"request": "join", "room": number, "ptype": "subscriber", "streams": streams}
         )
         offer = event["jsep"]["sdp"]
-        peer = LoadPeer(False, measures=index == 0)
+        peer = LoadPeer(False, measures=measures)
         lines = _answering(offer)
         sdp = peer.description(lines, "active")
         await self._message(path, {"request": "start"}, {"type": "answer", "sdp": sdp})

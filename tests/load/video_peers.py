@@ -1,7 +1,7 @@
 """Cheap WebRTC peers for the video benchmark: real ICE checks, real DTLS, real SRTP, made-up VP8 and opus.
 
-One process drives a few hundred of them: a peer is a socket, two SRTP sessions and a schedule. What comes in is
-counted; one peer in four decrypts it, to read when it was sent.
+A peer comes up in Python; its media is made and counted by one C thread for all of them (``video_load.c``), so that
+the benchmark measures the bridge and not itself.
 """
 
 from __future__ import annotations
@@ -11,31 +11,39 @@ import os
 import re
 import secrets
 import socket
-import struct
+import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 from aioice import stun
 from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
-from pylibsrtp import Error, Session
+from pylibsrtp import Session
+from pylibsrtp._binding import ffi as srtp_ffi
+from pylibsrtp._binding import lib as srtp_lib
 
 from video.dtls import fingerprint_of
+from video.native.build import extension
 
-AUDIO_BYTES, VIDEO_BYTES = 80, 1_000
-AUDIO_EVERY_S, VIDEO_EVERY_S = 0.02, VIDEO_BYTES * 8 / 300_000
 TWCC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
 LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
 SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-_KEY, _DELTA = bytes([0x10, 0x50, 0, 0]), bytes([0x10, 0x51, 0, 0])
-_KEY_EVERY = 40
+_SEEN = "typedef struct load load;\n"
+_CALLS = ("protect", "unprotect")
+HERE = Path(__file__).parent
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Heard:
-    packets: int = 0
-    delays_ms: list[float] = field(default_factory=list)
+    """What came of some seconds of talk. ``late``: packets that the generator itself sent over 20 ms too late."""
+
+    took_s: float
+    sent: int
+    packets: int
+    late: int
+    delays_ms: list[float]
 
 
 class Wire:
@@ -61,7 +69,6 @@ class LoadPeer:
 
     def __init__(self, sends: bool, *, measures: bool = False) -> None:
         self.sends = sends
-        self.heard = Heard()
         self.target = ("127.0.0.1", 0)
         self.ufrag, self.password = secrets.token_hex(4), secrets.token_hex(12)
         self.audio_ssrc, self.video_ssrc = secrets.randbits(31) + 1, secrets.randbits(31) + 1
@@ -69,16 +76,12 @@ class LoadPeer:
         self.socket.bind(("0.0.0.0", 0))  # noqa: S104  Janus listens where the machine has an address
         self.socket.setblocking(False)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        self.sent = 0
-        self._measures = measures
+        self.measures = measures
         self._wire = Wire(self)
         self._dtls = RTCDtlsTransport(self._wire, [self.certificate])  # pyright: ignore[reportArgumentType]
-        self._out: Session | None = None
-        self._back: Session | None = None
+        self.out: Session | None = None
+        self.back: Session | None = None
         self._checked = asyncio.Event()
-        self._number = {"audio": 0, "video": 0}
-        self._transport_wide = 0
-        self._due = {"audio": 0.0, "video": 0.0}
         self._keep: asyncio.Task[None] | None = None
         self._remote = ("", "")
 
@@ -158,7 +161,7 @@ class LoadPeer:
             await self._dtls.start(RTCDtlsParameters([RTCDtlsFingerprint(fingerprint[1], fingerprint[2])]))
         if self._dtls.state != "connected":
             raise RuntimeError(f"DTLS {self._dtls.state}")
-        self._out, self._back = self._dtls._tx_srtp, self._dtls._rx_srtp
+        self.out, self.back = self._dtls._tx_srtp, self._dtls._rx_srtp
         self._keep = asyncio.create_task(self._consent())
 
     async def _consent(self) -> None:
@@ -182,68 +185,21 @@ class LoadPeer:
         await self._dtls.stop()
         self.socket.close()
 
-    # ------------------------------------------------------------------ media
-
-    def begin(self, now_s: float) -> None:
-        """Phases of its own, so that not all send at once."""
-        for kind, every in (("audio", AUDIO_EVERY_S), ("video", VIDEO_EVERY_S)):
-            self._due[kind] = now_s + every * secrets.randbelow(1000) / 1000
-
-    def send_due(self, now_s: float) -> None:
-        if self._out is None or not self.sends:
-            return
-        while self._due["audio"] <= now_s:
-            self._due["audio"] += AUDIO_EVERY_S
-            self._send("audio", 111, self.audio_ssrc, 960, b"\xfc" + bytes(AUDIO_BYTES - 9))
-        while self._due["video"] <= now_s:
-            self._due["video"] += VIDEO_EVERY_S
-            key = self._number["video"] % _KEY_EVERY == 0
-            self._send(
-                "video", 96, self.video_ssrc, 2_400, (_KEY if key else _DELTA) + bytes(VIDEO_BYTES - 12)
-            )
-
-    def _send(self, kind: str, payload_type: int, ssrc: int, step: int, payload: bytes) -> None:
-        number = self._number[kind] = self._number[kind] + 1
-        self._transport_wide = (self._transport_wide + 1) & 0xFFFF
-        head = struct.pack(
-            "!BBHII", 0x90, 0x80 | payload_type, number & 0xFFFF, number * step & 0xFFFFFFFF, ssrc
-        )
-        head += (
-            b"\xbe\xde\0\2"
-            + bytes([0x31])
-            + struct.pack("!H", self._transport_wide)
-            + bytes([0x10, 30, 0, 0, 0])
-        )
-        data = head + payload + struct.pack("!q", time.monotonic_ns())
-        assert self._out is not None
-        self.socket.sendto(self._out.protect(data), self.target)
-        self.sent += 1
-
     def _readable(self) -> None:
         for _ in range(64):
             try:
                 data = self.socket.recv(2048)
             except (BlockingIOError, ConnectionError):
                 return
-            first = data[0] if data else 0
-            if 128 <= first < 192:
-                if not 192 <= data[1] <= 223:
-                    self._count(data)
-            elif first < 4:
-                self._stun(data)
-            elif 20 <= first < 64:
-                self._wire.queue.put_nowait(data)
+            self.take(data)
 
-    def _count(self, data: bytes) -> None:
-        self.heard.packets += 1
-        if not self._measures or self._back is None:
-            return
-        try:
-            plain = self._back.unprotect(data)
-        except Error:
-            return
-        (sent_ns,) = struct.unpack_from("!q", plain, len(plain) - 8)
-        self.heard.delays_ms.append((time.monotonic_ns() - sent_ns) / 1e6)
+    def take(self, data: bytes) -> None:
+        """A datagram that is no media."""
+        first = data[0] if data else 0
+        if first < 4:
+            self._stun(data)
+        elif 20 <= first < 64:
+            self._wire.queue.put_nowait(data)
 
     def _stun(self, data: bytes) -> None:
         message = stun.parse_message(data)
@@ -260,16 +216,80 @@ class LoadPeer:
             self.socket.sendto(bytes(answer), self.target)
 
 
-async def drive(peers: Sequence[LoadPeer], seconds: float) -> float:
-    """Let all send for so long; returns the seconds it really took."""
-    begun_s = time.monotonic()
-    for peer in peers:
-        peer.begin(begun_s)
-    while (now_s := time.monotonic()) - begun_s < seconds:
-        for peer in peers:
-            peer.send_due(now_s)
-        await asyncio.sleep(0.005)
-    return time.monotonic() - begun_s
+class Load:
+    """``async with Load(peers) as load``: from then on C reads and writes their sockets."""
+
+    def __init__(self, peers: Sequence[LoadPeer]) -> None:
+        module = extension(
+            "_video_load",
+            _SEEN + (HERE / "video_load.h").read_text(),
+            [HERE / "video_load.c"],
+            [HERE / "video_load.h"],
+            'typedef struct load load;\n#include <stdint.h>\n#include "video_load.h"',
+        )
+        self._ffi, self._lib = module.ffi, module.lib
+        protect, unprotect = (self._pointer(srtp_ffi.addressof(srtp_lib, f"srtp_{one}")) for one in _CALLS)
+        self._load = self._ffi.gc(self._lib.load_new(protect, unprotect), self._lib.load_free)
+        self._peers = list(peers)
+        self._passing: asyncio.Task[None] | None = None
+
+    def _pointer(self, of: Any) -> Any:
+        return self._ffi.cast("void *", int(srtp_ffi.cast("uintptr_t", of)))
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for peer in self._peers:
+            loop.remove_reader(peer.socket.fileno())
+            host, port = peer.target
+            assert peer.out is not None
+            assert peer.back is not None
+            added = self._lib.load_add(
+                self._load,
+                peer.socket.fileno(),
+                int.from_bytes(socket.inet_aton(host), sys.byteorder),
+                socket.htons(port),
+                self._pointer(peer.out._srtp[0]),
+                self._pointer(peer.back._srtp[0]),
+                peer.sends,
+                peer.measures,
+                peer.audio_ssrc,
+                peer.video_ssrc,
+            )
+            if added < 0:
+                raise MemoryError
+        self._lib.load_start(self._load)
+        self._passing = asyncio.create_task(self._pass())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._passing is not None:
+            self._passing.cancel()
+        self._lib.load_stop(self._load)
+
+    async def _pass(self) -> None:
+        """What is no media goes to the peers in Python."""
+        whose, room = self._ffi.new("int *"), self._ffi.new("uint8_t[]", 2048)
+        while True:
+            while size := self._lib.load_other(self._load, whose, room, 2048):
+                self._peers[whose[0]].take(bytes(self._ffi.buffer(room, size)))
+            await asyncio.sleep(0.05)
+
+    async def talk(self, seconds: float) -> Heard:
+        """Let all send for so long, and wait for what is still under way."""
+        self._lib.load_reset(self._load)
+        begun_s = time.monotonic()
+        self._lib.load_sending(self._load, True)
+        await asyncio.sleep(seconds)
+        self._lib.load_sending(self._load, False)
+        took_s = time.monotonic() - begun_s
+        await asyncio.sleep(0.4)
+        count = self._lib.load_delays(self._load, self._ffi.NULL, 0)
+        delays = self._ffi.new("int64_t[]", max(1, count))
+        count = self._lib.load_delays(self._load, delays, count)
+        sent, heard, late = (
+            call(self._load) for call in (self._lib.load_sent, self._lib.load_heard, self._lib.load_late)
+        )
+        return Heard(took_s, sent, heard, late, [one / 1e6 for one in delays[0:count]])
 
 
 def resident_kb(pid: int) -> int:

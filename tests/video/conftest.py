@@ -3,9 +3,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 from playwright.async_api import Browser
 
 from tests.video import rig
+
+settings.register_profile("patient", deadline=None)  # a busy machine is no fault of what is tried
+settings.load_profile("patient")
 
 
 @pytest.fixture

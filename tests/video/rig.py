@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.video.library import script
 from video.bridge import VideoBridge
 from video.signalling import application
 from video.tokens import Invitation, Role, sign
@@ -73,41 +74,54 @@ class House:
 
     bridge: VideoBridge
     http_port: int
+    address: str = "localhost"
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.http_port}"
+        return f"http://{self.address}:{self.http_port}"
 
     def socket(self, room: str = "mediation") -> str:
-        return f"ws://127.0.0.1:{self.http_port}/video/{room}"
+        return f"ws://{self.address}:{self.http_port}/video/{room}"
 
     def person(self, person: str, room: str = "mediation"):
         return next(one for one in self.bridge.rooms[room].people.values() if one.invitation.person == person)
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
-    async with VideoBridge(SECRET) as bridge:
+async def house(
+    address: str = "", captures: Path | None = None, native: bool | None = None
+) -> AsyncIterator[House]:
+    """``address``: where browsers in another network find it; this machine alone without one."""
+    host = "0.0.0.0" if address else "127.0.0.1"  # noqa: S104  # behind one door for both networks
+    announced = [address] if address else []
+    bundle = await asyncio.to_thread(script)
+    async with VideoBridge(SECRET, host, announced=announced, captures=captures, native=native) as bridge:
         app = application(bridge)
 
         async def page(_: web.Request) -> web.StreamResponse:
             return web.FileResponse(Path(__file__).with_name("page.html"))
 
-        app.add_routes([web.get("/", page)])
+        async def library(_: web.Request) -> web.StreamResponse:
+            return web.FileResponse(bundle)
+
+        app.add_routes([web.get("/", page), web.get("/page.js", library)])
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, host, 0).start()
         try:
-            yield House(bridge, runner.addresses[0][1])
+            yield House(bridge, runner.addresses[0][1], address or "localhost")
         finally:
             await runner.cleanup()
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium(executable: Path | str = CHROMIUM, trusted: str = "") -> AsyncIterator[Browser]:
+    """``trusted``: an origin that may use the camera although it has neither https nor the name localhost."""
     flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    if trusted:
+        flags.append(f"--unsafely-treat-insecure-origin-as-secure={trusted}")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = await playwright.chromium.launch(executable_path=executable, args=flags)
         try:
             yield browser
         finally:

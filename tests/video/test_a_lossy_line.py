@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
-from typing import Any
+from typing import Any, Self
 
 from playwright.async_api import Browser
 
@@ -13,36 +14,72 @@ from video.tokens import Role
 
 
 class Lossy:
-    """The bridge's socket on a line that loses one RTP packet in twenty each way."""
+    """A line between browsers and the bridge that loses one RTP packet in twenty each way.
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+    ``async with Lossy(port)``; browsers go to ``port``. Each of them has a socket of its own on the bridge's side.
+    """
+
+    def __init__(self, bridge: int) -> None:
         self._chance = random.Random(1)
+        self._bridge = ("127.0.0.1", bridge)
+        self._near = _bound()
+        self._far: dict[Any, socket.socket] = {}
+        self.port: int = self._near.getsockname()[1]
 
-    def _lost(self, first: int) -> bool:
-        return 128 <= first < 192 and self._chance.random() < 0.05
+    async def __aenter__(self) -> Self:
+        asyncio.get_running_loop().add_reader(self._near.fileno(), self._up)
+        return self
 
-    def sendto(self, data: bytes | memoryview, address: Any) -> int:
-        return len(data) if self._lost(data[0]) else self._socket.sendto(data, address)
+    async def __aexit__(self, *_: object) -> None:
+        for one in (self._near, *self._far.values()):
+            asyncio.get_running_loop().remove_reader(one.fileno())
+            one.close()
 
-    def recvfrom_into(self, buffer: memoryview) -> tuple[int, Any]:
-        while True:
-            size, address = self._socket.recvfrom_into(buffer)
-            if not size or not self._lost(buffer[0]):
-                return size, address
+    def _up(self) -> None:
+        for data, browser in _waiting(self._near):
+            far = self._far.get(browser)
+            if far is None:
+                far = self._far[browser] = _bound()
+                asyncio.get_running_loop().add_reader(far.fileno(), self._down, far, browser)
+            self._pass(far, data, self._bridge)
+
+    def _down(self, far: socket.socket, browser: Any) -> None:
+        for data, _ in _waiting(far):
+            self._pass(self._near, data, browser)
+
+    def _pass(self, through: socket.socket, data: bytes, to: Any) -> None:
+        if not (data and 128 <= data[0] < 192 and self._chance.random() < 0.05):
+            through.sendto(data, to)
+
+
+def _bound() -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind(("127.0.0.1", 0))
+    made.setblocking(False)
+    return made
+
+
+def _waiting(sock: socket.socket) -> list[tuple[bytes, Any]]:
+    found: list[tuple[bytes, Any]] = []
+    while len(found) < 256:
+        try:
+            found.append(sock.recvfrom(2048))
+        except BlockingIOError:
+            break
+    return found
 
 
 async def test_lost_packets_are_sent_again_and_pictures_go_on(chromium: Browser, house: House) -> None:
-    forwarder = house.bridge.port.forwarder
-    forwarder._socket = Lossy(forwarder._socket)  # pyright: ignore[reportAttributeAccessIssue]
-    notary = await Visitor.enter(chromium, house, "notary", 500, role=Role.HOST, video=SMALL)
-    visitor = await Visitor.enter(chromium, house, "visitor", 1200, video=SMALL)
-    await all_meet(notary, visitor)
-    counters = forwarder.counters
+    async with Lossy(house.bridge.port.number) as line:
+        house.bridge.port.number = line.port
+        notary = await Visitor.enter(chromium, house, "notary", 500, role=Role.HOST, video=SMALL)
+        visitor = await Visitor.enter(chromium, house, "visitor", 1200, video=SMALL)
+        await all_meet(notary, visitor)
+        counters = house.bridge.port.forwarder.counters
 
-    async def repaired() -> bool:
-        return counters.resent > 3 and counters.recovered > 3 and house.bridge.feedback.nacked > 3
+        async def repaired() -> bool:
+            return counters.resent > 3 and counters.recovered > 3 and house.bridge.feedback.nacked > 3
 
-    await eventually(repaired, "both directions are repaired")
-    await all_meet(notary, visitor)
-    assert await visitor.ask("room.number") == 1
+        await eventually(repaired, "both directions are repaired")
+        await all_meet(notary, visitor)
+        assert await visitor.ask("room.number") == 1

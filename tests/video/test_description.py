@@ -10,17 +10,8 @@ from aiortc import sdp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from video.description import (
-    LINES_MAX,
-    Published,
-    Received,
-    Transport,
-    parse_offer,
-    publishable,
-    refuse_data,
-    usable,
-    write_answer,
-)
+from video.answers import Published, Received, Transport, write_answer
+from video.description import LINES_MAX, parse_offer, publishable, refuse_data, usable
 from video.errors import DataChannelRefused, DescriptionRefused, NoCommonCodec
 
 OFFER = (Path(__file__).parent / "offers" / "chromium.sdp").read_text().replace("\n", "\r\n")

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pylibsrtp import Error, Policy, Session
 
 from video.forward import BURST, MISSING_MAX, Address, Forwarder, Lane, Sink, Source, Subscription, Track
+from video.native import forwarder
 
 KEY = bytes([0x10, 0x50, 0, 0])
 DELTA = bytes([0x10, 0x51, 0, 0])
@@ -103,12 +104,14 @@ class Far:
 
 
 class Bench:
-    def __init__(self) -> None:
+    """A forwarder at a socket; the C one without its thread, so that a test decides when it looks."""
+
+    def __init__(self, native: bool) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", 0))
         self.socket.setblocking(False)
         self.upstairs = Upstairs()
-        self.forwarder = Forwarder(self.socket, self.upstairs)
+        self.forwarder = forwarder(self.socket, self.upstairs, native)
         self.far: list[Far] = []
 
     def peer(self) -> Far:
@@ -127,9 +130,9 @@ class Bench:
         self.socket.close()
 
 
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    made = Bench()
+@pytest.fixture(params=[False, True], ids=["python", "c"])
+def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
+    made = Bench(request.param)
     yield made
     made.close()
 
