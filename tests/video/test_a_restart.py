@@ -126,7 +126,9 @@ async def bridge_process(folder: Path, http: int) -> AsyncIterator[asyncio.subpr
     try:
         async with asyncio.timeout(rig.PATIENCE_S):
             assert child.stdout is not None
-            assert json.loads(await child.stdout.readline())["http"] == http
+            while not (line := await child.stdout.readline()).startswith(b"{"):
+                assert line, "the bridge ended before it was ready"
+            assert json.loads(line)["http"] == http
         yield child
     finally:
         if child.returncode is None:
