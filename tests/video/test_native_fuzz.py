@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import struct
 from collections.abc import Iterator
+from typing import ClassVar
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -128,3 +130,36 @@ def test_a_way_up_that_is_full_loses_what_comes_and_counts_it(house: tuple[Bench
     lib.wire_feed(forwarder.wire, ffi.NULL, check, len(check), False)
     forwarder.on_ready()
     assert len(bench.upstairs.stun) == kept + 1
+
+
+def test_a_tape_says_what_came_too_fast_for_it(house: tuple[Bench, Far]) -> None:
+    class Kept:
+        packets = 0
+        gaps: ClassVar[list[dict[str, object]]] = []
+
+        def write(self, arrival_ns: int, packet: bytes) -> None:
+            self.packets += 1
+
+        def report(self, arrival_ns: int, packet: bytes) -> None: ...
+
+        def mark(self, kind: str, **facts: object) -> None:
+            if kind == "gap":
+                self.gaps.append(facts)
+
+    bench, sender = house
+    forwarder, lib, tape = bench.forwarder, load().lib, Kept()
+    assert isinstance(forwarder, NativeForwarder)
+    assert isinstance(sender.lane, NativeLane)
+    track = sender.lane.by_ssrc[VIDEO.ssrc]
+    forwarder.record(track, tape)
+    for number in range(8_000):
+        packet = struct.pack("!BBHII", 0x80, 96, number, 0, VIDEO.ssrc) + bytes(1_400)
+        lib.wire_feed(forwarder.wire, sender.lane._c, packet, len(packet), True)
+    forwarder.tick()
+    (gap,) = tape.gaps
+    while select.select([forwarder.fileno()], [], [], 0)[0]:
+        forwarder.on_ready()
+    assert gap["packets"] == 8_000 - tape.packets
+    assert tape.packets > 1_000
+    forwarder.tick()
+    assert len(tape.gaps) == 1

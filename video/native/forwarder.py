@@ -7,6 +7,7 @@ announced by an eventfd.
 
 import secrets
 import socket
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -85,6 +86,7 @@ class NativeForwarder(Forwarder):
         self._numbers = _ffi.new("uint16_t[]", ARRIVALS_MAX)
         self._times = _ffi.new("int64_t[]", ARRIVALS_MAX)
         self._overflow = 0
+        self._looked_ns = time.monotonic_ns()
 
     # ------------------------------------------------------------------ life
 
@@ -283,14 +285,17 @@ class NativeForwarder(Forwarder):
         if not self._running:
             _lib.wire_tick(self.wire)
         self.on_ready()
+        before_ns, self._looked_ns = self._looked_ns, time.monotonic_ns()
         overflow = self.counters.overflow
-        if overflow != self._overflow:
-            self._overflow = overflow
-            for track in self._tracks.values():
-                missing = track._c.untaped - track.untaped
-                if missing and track.tape is not None:
-                    track.tape.mark("overflow", packets=missing)
-                track.untaped += missing
+        if overflow == self._overflow:
+            return
+        self._overflow = overflow
+        for track in self._tracks.values():
+            missing = track._c.untaped - track.untaped
+            track.untaped += missing
+            if missing and track.tape is not None:  # a tape says itself what is not on it
+                facts = {"from_ns": before_ns, "to_ns": self._looked_ns, "packets": missing, "bytes": 0}
+                track.tape.mark("gap", reason="overflow", **facts)
 
     def lost(self, track: Track, now_ns: int) -> list[int]:
         if not track.missing:
