@@ -178,7 +178,11 @@ async def reach_volunteer(
     since_ms = now_ms()
     contact.queued_ms = contact.queued_ms or since_ms
     contact.enter("waiting")
-    async with _queued(contact, since_ms) as inbox, house.waiting_room.seat(call), _told(call, contact) as told:
+    async with (
+        _queued(contact, since_ms) as inbox,
+        house.waiting_room.seat(call),
+        _told(call, contact) as told,
+    ):
         try:
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:
