@@ -229,4 +229,6 @@ async def healthz(call: Call) -> web.Response:
 async def prometheus(call: Call) -> web.Response:
     metrics.BACKLOG.set(call.house.records.backlog)
     metrics.AWAY.set(call.house.records.away_s)
+    for what, count in (call.house.rooms.counts() if call.house.rooms else {}).items():
+        metrics.VIDEO.labels(what).set(count)
     return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
