@@ -161,6 +161,37 @@ class Said(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingBegan(Event):
+    session: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingEnded(Event):
+    session: str
+    sealed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordingFault(Event):
+    """A tape cannot be written (``reason``: disk_full, disk_error, sealed, internal, dropped), or can again (empty)."""
+
+    participant: str
+    track: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapeEnded(Event):
+    """``digest`` is the end of the tape's chain: it stands for all of it."""
+
+    participant: str
+    track: str
+    digest: str
+    packets: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventsMissed(Event):
     """The queue was full: so many of the oldest events were lost."""
 

@@ -45,6 +45,8 @@ class Participant:
     muted: set[Kind] = field(default_factory=set)
     group: int | None = None
     admitted: bool = False
+    unrecorded_until_s: float = 0.0
+    """Came out of a caucus: nothing is recorded before this (monotonic); 0 when that is over."""
     beat_s: float = field(default_factory=time.monotonic)
     gone_s: float | None = None
     media_lost_ns: int = 0

@@ -6,7 +6,7 @@ is in the queue. Announcements to pages follow within a beat (50 ms).
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -45,10 +45,11 @@ from video.events import (
     TrackAdded,
     TrackRemoved,
 )
-from video.forward import Forwarder, Kind, Tape, Track
+from video.forward import Kind
 from video.participant import GONE_AFTER_S, KEPT_S, Outlet, Participant, Standing
 from video.peer import Answered, Peer, Sent, Slot, What
 from video.port import Port
+from video.taping import AFTER_CAUCUS_S, Tapes, Taping
 from video.tokens import Invitation, Role
 
 log = structlog.get_logger(__name__)
@@ -56,13 +57,6 @@ log = structlog.get_logger(__name__)
 VIEWERS_MAX = 200
 WAITING_MAX = 16
 MEDIA_LOST_NS = 3_000_000_000
-STALLED_NS = 2_000_000_000
-
-
-class Tapes(Protocol):
-    """Gives the tape for one track of one participant; None when it is not to be recorded."""
-
-    def tape(self, room: str, participant: str, sent: Sent) -> Tape | None: ...
 
 
 class Room:
@@ -73,7 +67,6 @@ class Room:
         self.seats = seats
         self.people: dict[str, Participant] = {}
         self.groups: tuple[tuple[str, ...], ...] = ()
-        self.tapes: Tapes | None = None
         self.closing: list[Peer] = []
         """Peers that are to be closed by whoever has a task for it."""
         self.empty_since_s: float | None = time.monotonic()
@@ -84,6 +77,8 @@ class Room:
         self._dirty = True
         self._lines: dict[str, adapt.Line] = {}
         self._looked_s = 0.0
+        self.taping = Taping(name, self.people, port.forwarder)
+        self._recording_works = True
         self._borders: list[tuple[Slot, int]] = []
         self._put(RoomOpened(room=name, seats=seats))
 
@@ -378,8 +373,11 @@ class Room:
         """Make the forwarder do what the room says: closings before openings."""
         number = {one: index for index, group in enumerate(self.groups) for one in group}
         for person in self.people.values():
-            person.group = number.get(person.id)
-        self._record()
+            group = number.get(person.id)
+            if person.group is not None and group is None:
+                person.unrecorded_until_s = time.monotonic() + AFTER_CAUCUS_S
+            person.group = group
+        self.taping.follow()
         owners = self._owners()
         peers = [
             (one, one.peer) for one in self.people.values() if one.peer is not None and not one.peer.ended
@@ -445,52 +443,15 @@ class Room:
 
     def record(self, tapes: Tapes | None) -> None:
         """Begin or end recording everybody who is in the main room."""
-        self.tapes = tapes
-        self._record()
+        self.taping.tapes = tapes
+        self._recording_works = True
+        self.taping.follow()
+        self._dirty = True
 
-    def _record(self) -> None:
-        """A tape runs only for what the main room hears: admitted, in no group, not muted."""
-        for person in self.people.values():
-            for sent in person.peer.sent.values() if person.peer else ():
-                why = self._unrecorded(person, sent.kind)
-                running = next((one.track for one in sent.layers if one.track.tape is not None), None)
-                if why:
-                    _end_tape(self._port.forwarder, running, why)
-                elif running is None and self.tapes is not None:
-                    self._begin_tape(person, sent, sent.layers[0].track)
-
-    def _unrecorded(self, person: Participant, kind: Kind) -> str:
-        """Why nothing of this may be on a tape now; empty when it may."""
-        if self.tapes is None:
-            return "end"
-        if not person.admitted:
-            return "waiting"
-        if person.group is not None:
-            return "caucus"
-        return "mute" if kind in person.muted else ""
-
-    def _begin_tape(self, person: Participant, sent: Sent, track: Track) -> None:
-        tape = self.tapes.tape(self.name, person.id, sent) if self.tapes is not None else None
-        if tape is not None:
-            tape.mark("join", what=sent.what)
-            self._port.forwarder.record(track, tape)
-            track.needs_key = sent.kind == "video"
-
-    def _follow_layers(self) -> None:
-        """A tape follows the best layer that really comes: browsers stop layers that their line cannot carry."""
-        now_ns = time.monotonic_ns()
-        for person in self.people.values():
-            for sent in person.peer.sent.values() if person.peer and self.tapes else ():
-                taped = next((one.track for one in sent.layers if one.track.tape is not None), None)
-                best = next(
-                    (one.track for one in sent.layers if now_ns - one.track.last_ns < STALLED_NS), None
-                )
-                stalled = taped is not None and now_ns - taped.last_ns > STALLED_NS
-                if taped is not None and best is not None and stalled:
-                    tape = taped.tape
-                    self._port.forwarder.record(taped, None)
-                    self._port.forwarder.record(best, tape)
-                    best.needs_key = True
+    def recording_works(self, works: bool) -> None:
+        """Whether the disk takes what is recorded; pages are told by ``recorded``."""
+        self._dirty = self._dirty or works != self._recording_works
+        self._recording_works = works
 
     # ------------------------------------------------------------------ the beat
 
@@ -512,7 +473,7 @@ class Room:
         if now_s - self._looked_s >= adapt.EVERY_S:
             self._looked_s = now_s
             self._adapt()
-            self._follow_layers()
+        self.taping.beat()
         if self._dirty:
             self._dirty = False
             self._announce()
@@ -524,6 +485,7 @@ class Room:
         silent_ns = time.monotonic_ns() - peer.lane.heard_ns
         if not person.media_lost_ns and silent_ns > MEDIA_LOST_NS:
             person.media_lost_ns = peer.lane.heard_ns
+            self.taping.mark(person, "lost")
             self._put(MediaLost(room=self.name, participant=person.id))
             person.tell({"type": "peer", "state": "silent", "peer": person.peer_number})
             self._dirty = True
@@ -533,6 +495,7 @@ class Room:
     def _media_back(self, person: Participant) -> None:
         gap_ms = (time.monotonic_ns() - person.media_lost_ns) // 1_000_000
         person.media_lost_ns = 0
+        self.taping.mark(person, "back", gap_ms=gap_ms)
         self._put(MediaBack(room=self.name, participant=person.id, gap_ms=gap_ms))
         self._dirty = True
 
@@ -602,7 +565,9 @@ class Room:
             view["participants"] = [self._card(one) for one in talking]
             view["groups"] = [list(group) for group in self.groups]
             view["lines"] = {"audio": len(others), "video": len(others) + more}
-            view["recorded"] = self.tapes is not None and person.group is None
+            view["recorded"] = (
+                self.taping.tapes is not None and self._recording_works and person.group is None
+            )
         if person.role is Role.HOST:
             view["waiting"] = [self._card(one) for one in self.people.values() if not one.admitted]
         return view
@@ -646,10 +611,3 @@ class Room:
 
     def _put(self, event: Event) -> None:
         self._events.put(event)
-
-
-def _end_tape(forwarder: Forwarder, track: Track | None, why: str) -> None:
-    if track is not None and track.tape is not None:
-        tape = track.tape
-        forwarder.record(track, None)
-        tape.mark(why)

@@ -193,6 +193,7 @@ class Session:
                 "role": person.role.value,
                 "resume": person.resume,
                 "heartbeat_ms": HEARTBEAT_MS,
+                "peer": person.peer_number if person.peer is not None else 0,
                 "ice": self._bridge.ice_servers(person.invitation.person),
                 "now": _now_ms(),
             }

@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.video.library import script
 from video.bridge import VideoBridge
 from video.signalling import application
 from video.tokens import Invitation, Role, sign
@@ -93,7 +94,10 @@ async def house() -> AsyncIterator[House]:
         async def page(_: web.Request) -> web.StreamResponse:
             return web.FileResponse(Path(__file__).with_name("page.html"))
 
-        app.add_routes([web.get("/", page)])
+        async def library(_: web.Request) -> web.StreamResponse:
+            return web.FileResponse(await asyncio.to_thread(script))
+
+        app.add_routes([web.get("/", page), web.get("/page.js", library)])
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -23,7 +23,7 @@ async def test_after_a_cut_the_page_comes_back_by_itself(chromium: Browser, hous
     await visitor.ask("room.cut = true")
     await eventually(
         lambda: notary.ask(
-            "who => room.view.participants.some(one => one.id === who && one.standing === 'gone')", visitor.id
+            "who => room.view.people.some(one => one.id === who && one.standing === 'gone')", visitor.id
         ),
         "the notary is told",
     )

@@ -37,7 +37,7 @@ async def test_everybody_sees_and_hears_everybody_and_a_caucus_is_silent_both_wa
     await all_meet(*people)
 
     host, apart, *rest = people
-    await host.ask("groups => room.ask({type: 'caucus', groups})", [[host.id, apart.id]])
+    await host.ask("groups => room.session.caucus(groups)", [[host.id, apart.id]])
     pairs = [(outside, inside) for outside in rest for inside in (host, apart)]
     pairs += [(inside, outside) for outside, inside in pairs]
     await asyncio.gather(*(one.hears_nothing_of(other) for one, other in pairs))
@@ -51,7 +51,7 @@ async def test_everybody_sees_and_hears_everybody_and_a_caucus_is_silent_both_wa
     slots = await rest[0].ask("room.slots")
     assert {slot["state"] for slot in slots if slot["participant"] in (host.id, apart.id)} == {"silent"}
 
-    await host.ask("room.ask({type: 'caucus', groups: []})")
+    await host.ask("room.session.caucus([])")
     await all_meet(*people)
     changes = [event for event in house.bridge.events.drain() if isinstance(event, CaucusChanged)]
     inside = {host.id, apart.id}

@@ -17,7 +17,7 @@ async def test_two_see_and_hear_each_other_and_what_they_hold_up(chromium: Brows
     await visitor.ask("room.show('document', {width: 640, height: 360, frameRate: 5})")
     await notary.sees(visitor, "document")
     await notary.sees(visitor)
-    await visitor.ask("room.hide()")
+    await visitor.ask("room.hide('document')")
     await eventually(
         lambda: notary.ask("who => !room.slot(who, 'document')", visitor.id), "the document is gone"
     )
@@ -36,7 +36,7 @@ async def test_a_page_whose_peer_is_lost_makes_a_new_one(chromium: Browser, hous
     await notary.hears(visitor)
     peer = house.person("visitor").peer
     assert peer is not None
-    await visitor.ask("{ const old = room.pc; room.open(); old.close(); }")
+    await visitor.ask("{ const {pc} = room; pc.close(); pc.onconnectionstatechange(); }")
     await notary.sees(visitor)
     await visitor.hears(notary)
     assert house.person("visitor").peer is not peer

@@ -25,7 +25,7 @@ async def test_a_receiver_changes_between_two_sizes_of_one_picture(chromium: Bro
 
     async def ask_for(rid: str) -> None:
         await receiver.ask(
-            "([who, rid]) => room.ask({type: 'layer', mid: room.slot(who, 'camera').mid, rid})",
+            "([who, rid]) => room.session.layer(room.slot(who, 'camera').mid, rid)",
             [sender.id, rid],
         )
 

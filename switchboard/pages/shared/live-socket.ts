@@ -23,6 +23,12 @@ export interface LiveSocketOptions {
   deadMs?: number
   /** Close codes after which coming back by itself would be wrong. */
   finalCodes?: readonly number[]
+  /** The same where the code alone does not tell. */
+  isFinal?: (code: number, reason: string) => boolean
+  /** A final close, with the reason that the server gave. */
+  onFinal?: (reason: string) => void
+  /** Pauses before the next attempts. */
+  backOffMs?: readonly number[]
   random?: () => number
   connect?: (url: string) => WebSocket
 }
@@ -113,7 +119,7 @@ export class LiveSocket {
       if (socket === this.socket) this.take(event.data)
     }
     socket.onclose = (event: CloseEvent) => {
-      if (socket === this.socket) this.lost(event.code, opened)
+      if (socket === this.socket) this.lost(event.code, opened, event.reason)
     }
   }
 
@@ -131,13 +137,15 @@ export class LiveSocket {
     this.options.onFrame(frame)
   }
 
-  private lost(code: number, opened: boolean): void {
+  private lost(code: number, opened: boolean, reason = ''): void {
     this.drop()
-    if (this.options.finalCodes?.includes(code)) {
+    if (this.options.finalCodes?.includes(code) || this.options.isFinal?.(code, reason)) {
       this.stop(code)
+      this.options.onFinal?.(reason)
       return
     }
-    const base = BACK_OFF_MS[Math.min(this.failures, BACK_OFF_MS.length - 1)] ?? 2000
+    const pauses = this.options.backOffMs ?? BACK_OFF_MS
+    const base = pauses[Math.min(this.failures, pauses.length - 1)] ?? 2000
     this.failures += 1
     if (!opened && this.failures === 2) this.options.onUnreachable?.()
     const jitter = 0.75 + (this.options.random ?? Math.random)() * 0.5
