@@ -47,8 +47,10 @@ from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
+from switchboard.sending import sender_of
 from switchboard.times import now_ms
-from switchboard.visits.rooms import Rooms
+from switchboard.visits.lift import Lift
+from switchboard.visits.rooms import Rooms, own_addresses
 from switchboard.visits.socket import visit_socket
 from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
@@ -110,6 +112,7 @@ class House:
         self.tasks = Tasks(self)
         self.wrong_codes = WrongCodes()
         self.rooms: Rooms | None = None
+        self.sender = sender_of(config)
         self.visits: Visits | None = None
         self.stopping = False
         self.dispatch.on_reset = self._restore_anew
@@ -156,6 +159,28 @@ class House:
         if contact.meeting is not None:
             return contact.meeting.frame(agent)
         return contact.lift.frame(agent) if contact.lift is not None else None
+
+    def lift_of(self, contact_id: str) -> Lift | None:
+        """The call's lift to video, while both go on."""
+        contact = self.live.contact(contact_id)
+        return contact.lift if contact else None
+
+    async def end_room_of(self, contact_id: str) -> None:
+        """The contact has ended while we were away; so has its room, if it has one."""
+        room = self.rooms.of_contact(contact_id) if self.rooms else None
+        if self.rooms is not None and room is not None:
+            await self.rooms.end(room, "lost")
+
+    @property
+    def public_url(self) -> str:
+        """What begins a link that a citizen is sent."""
+        config = self.config
+        if config.public_url:
+            return config.public_url
+        if config.https_port:
+            address = (config.video_addresses or own_addresses("0.0.0.0"))[0]  # noqa: S104 - asked, not bound
+            return f"https://{address}:{config.https_port}"
+        return f"http://localhost:{config.http_port}"
 
     # ---- telephony
 

@@ -116,6 +116,7 @@ class Arrivals:
                     by="system",
                     hangup_cause=None,
                 )
+                await self._house.end_room_of(record.id)
         await self._house.tasks.resume(found)
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:

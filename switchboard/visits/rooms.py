@@ -24,6 +24,7 @@ from video.bridge import VideoBridge
 from video.errors import PortError, RoomClosed
 from video.events import Event, EventsMissed
 from video.participant import Outlet, Participant, Standing
+from video.recordings import Recordings
 from video.room import Room
 from video.tokens import NAME_MAX, Invitation, Role, sign
 
@@ -52,13 +53,13 @@ class OwnRooms(VideoBridge):
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a page needs to enter: the socket's path, the room and the token."""
+    """What a page needs to enter: where the bridge is (the socket is ``URL/ROOM``), the room and the token."""
 
     room: str
     token: str
 
     def frame(self) -> dict[str, str]:
-        return {"url": f"/video/{self.room}", "room": self.room, "token": self.token}
+        return {"url": "/video", "room": self.room, "token": self.token}
 
 
 class Rooms:
@@ -75,6 +76,7 @@ class Rooms:
         self._there = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.bridge: OwnRooms
+        self.recordings: Recordings
 
     async def __aenter__(self) -> Self:
         config = self._config
@@ -92,6 +94,7 @@ class Rooms:
         except PortError as error:
             raise ConfigurationError([f"video_port: {error}; choose another"]) from error
         await self.bridge.__aenter__()
+        self.recordings = Recordings(self.bridge.events)
         await self._open_again()
         self._tasks = [
             asyncio.create_task(self._read(), name="room events"),
@@ -105,6 +108,7 @@ class Rooms:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(RecordsAway):
             await self._flush()
+        await asyncio.to_thread(self.recordings.stop)
         await self.bridge.__aexit__()
 
     def part(self) -> None:

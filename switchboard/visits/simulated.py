@@ -168,5 +168,5 @@ class SimulatedTerminal:
 
     def _client(self, room: dict[str, str]) -> VideoClient:
         microphone, camera = self._tracks()
-        url = self.base_url.replace("http", "ws", 1) + room["url"]
+        url = f"{self.base_url.replace('http', 'ws', 1)}{room['url']}/{room['room']}"
         return VideoClient(url, room["token"], microphone=microphone, camera=camera)

@@ -16,6 +16,7 @@ from switchboard.calendar import Calendar
 from switchboard.law.library import Library
 from switchboard.records import Records
 from switchboard.rules import RuleBook
+from switchboard.visits.lift import Lift
 from switchboard.visits.rooms import Rooms
 from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
@@ -109,6 +110,10 @@ class WebHouse(Protocol):
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         """Upgrade and serve until the desk leaves; origin, session and role have been checked."""
+        ...
+
+    def lift_of(self, contact_id: str) -> Lift | None:
+        """A call's lift to video, while both go on."""
         ...
 
     async def visit_socket(self, request: web.Request) -> web.StreamResponse:

@@ -17,6 +17,7 @@ from switchboard.web import (
     files,
     help_calls,
     law,
+    links,
     own_figures,
     own_phone,
     prompts,
@@ -57,7 +58,7 @@ from switchboard.web.state import (
 PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
-    *(law, tickets, earlier, terminals),
+    *(law, tickets, earlier, terminals, links),
     *(sockets, files),
 )
 

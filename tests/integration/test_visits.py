@@ -36,7 +36,7 @@ async def desk_in_room(switchboard: Switchboard, desk: ScriptedDesk) -> AsyncIte
     await desk.until(lambda d: d.contact and d.contact["video"], 20, "a room on the desk")
     assert desk.contact is not None
     room = desk.contact["video"]
-    url = switchboard.base_url.replace("http", "ws") + room["url"]
+    url = f"{switchboard.base_url.replace('http', 'ws')}{room['url']}/{room['room']}"
     async with VideoClient(url, room["token"], microphone=Tone(AGENT_HZ), camera=Picture()) as client:
         yield client
 

@@ -71,6 +71,9 @@ class SmallHouse:
             {"id": "minor", "zh": "未成年人", "en": "Minor"},
         ]
 
+    def lift_of(self, contact_id: str) -> None:
+        return None
+
     def languages(self) -> list[dict[str, str]]:
         return [{"id": "zh", "zh": "普通话", "en": "Mandarin"}]
 
