@@ -2,11 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import structlog
 
+from video import state
 from video.dtls import Identity
 from video.errors import TooManyRooms
 from video.events import Events
@@ -14,6 +16,7 @@ from video.feedback import BEAT_S, Feedback
 from video.participant import KEPT_S, Outlet, Participant
 from video.peer import Peer
 from video.port import Port
+from video.recordings import Recordings, RoomTapes
 from video.room import Room
 from video.tokens import verify
 
@@ -47,6 +50,7 @@ class VideoBridge:
         self.feedback = Feedback(self.port.forwarder)
         self._secret = secret
         self._identity = Identity()
+        self._recordings: Recordings | None = None
         self._beating: asyncio.Task[None] | None = None
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -61,6 +65,8 @@ class VideoBridge:
             self._beating.cancel()
             await asyncio.gather(self._beating, return_exceptions=True)
         await asyncio.gather(*self._closing, return_exceptions=True)
+        if self._recordings is not None:
+            await asyncio.to_thread(self._recordings.stop)
         await self.port.__aexit__()
 
     def open_room(self, name: str, seats: int = 8) -> Room:
@@ -89,6 +95,59 @@ class VideoBridge:
         invitation = verify(self._secret, token, name)
         room = self.open_room(name, invitation.seats)
         return room, room.enter(invitation, outlet)
+
+    # ------------------------------------------------------------------ recordings
+
+    def record(self, name: str, folder: Path, session: str = "") -> RoomTapes:
+        """Record everybody in the main room of an open room, now and later. Raises KeyError, TrackInvalid."""
+        if self._recordings is None:
+            self._recordings = Recordings(self.events)
+        return self._recordings.begin(self.rooms[name], folder, session)
+
+    async def finish_recording(
+        self, name: str, key: Path, on_progress: Callable[[float, str], None] = lambda share, what: None
+    ) -> dict[str, Any]:
+        """End the recording of a room, also of one that has ended: see ``Recordings.finish``."""
+        if self._recordings is None:
+            raise KeyError(name)
+        return await self._recordings.finish(name, key, on_progress)
+
+    # ------------------------------------------------------------------ restarts
+
+    def state(self) -> dict[str, Any]:
+        """All rooms as plain data (``video.state``), for ``restore`` in a later process. Cheap: keep it every second
+        or at every event."""
+        recorded = self._recordings.running if self._recordings is not None else {}
+        return {
+            "v": state.VERSION,
+            "at_ms": time.time_ns() // 1_000_000,
+            "rooms": [
+                state.state_of_room(
+                    room,
+                    {"folder": str(tapes.folder), "session": tapes.session}
+                    if (tapes := recorded.get(room.name))
+                    else None,
+                )
+                for room in self.rooms.values()
+            ],
+        }
+
+    def restore(self, kept: Mapping[str, Any]) -> None:
+        """Make the rooms of an earlier process again: everybody is gone, has 120 s to come back, and comes back by
+        themselves. Rooms that are open here already stay as they are.
+
+        Raises:
+            StateUnreadable: nothing was changed.
+        """
+        read = state.read(kept)
+        for one in read.rooms:
+            if one.name in self.rooms or len(self.rooms) >= ROOMS_MAX:
+                continue
+            room = self.open_room(one.name, one.seats)
+            heard = [person.heard_at_ms for person in one.people]
+            room.restore(list(zip(state.people_of(one), heard, strict=True)), one.groups, read.at_ms)
+            if one.recording is not None:
+                self.record(one.name, Path(one.recording.folder), one.recording.session)
 
     def peers(self) -> list[Peer]:
         return [one.peer for room in self.rooms.values() for one in room.people.values() if one.peer]

@@ -22,6 +22,7 @@
     │   ├── NoCommonCodec           video.codec             nothing that the others could decode
     │   └── DataChannelRefused      video.data_channel
     ├── HandshakeFailed             video.handshake         DTLS did not come up, or a wrong certificate
+    ├── StateUnreadable             video.state             what should be rooms kept from before a restart is not
     └── PortError                   video.port              the UDP port cannot be opened
 
 Every error has a stable ``code``; its text may change. ``zh`` and ``en`` are the words for the person in front of the
@@ -189,3 +190,9 @@ class PortError(VideoError):
     """The UDP port cannot be opened."""
 
     code = "video.port"
+
+
+class StateUnreadable(VideoError):
+    """The data from which rooms were to be restored is none of ours, or of another version."""
+
+    code = "video.state"

@@ -34,6 +34,16 @@ class RoomOpened(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoomRestored(Event):
+    """After a restart of the bridge: the room as it was at ``from_ms`` (wall clock), everybody gone for now."""
+
+    seats: int
+    people: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    from_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoomEnded(Event):
     reason: str
 
@@ -62,9 +72,10 @@ class SentToWait(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone(Event):
-    """No heartbeat for three seconds; the place is kept."""
+    """No heartbeat for three seconds; the place is kept. ``heard_at_ms``: the last sign of life, wall clock."""
 
     participant: str
+    heard_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +103,10 @@ class MediaUp(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MediaLost(Event):
-    """Nothing came from a participant who sends, for three seconds."""
+    """Nothing came from a participant who sends, for three seconds. ``heard_at_ms``: the last packet, wall clock."""
 
     participant: str
+    heard_at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,6 +84,15 @@ class LayerFrame(_Frame):
     rid: str = Field(max_length=16)
 
 
+class PictureFrame(_Frame):
+    """A still picture that the bridge asked for with ``show``."""
+
+    type: Literal["picture"]
+    ask: int = Field(ge=1, le=2**53)
+    mid: _Mid
+    data: str = Field(min_length=4, max_length=24_000)
+
+
 class Leave(_Frame):
     type: Literal["leave"]
 
@@ -104,6 +113,7 @@ Frame = (
     | Chat
     | Caption
     | LayerFrame
+    | PictureFrame
     | Leave
     | EndRoom
 )

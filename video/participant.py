@@ -4,6 +4,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any, Protocol
 
 from video.forward import Kind
@@ -30,6 +31,11 @@ class Outlet(Protocol):
         ...
 
 
+def digest_of(secret: str) -> str:
+    """SHA-256, hexadecimal: what may be written down of a secret."""
+    return sha256(secret.encode()).hexdigest()
+
+
 @dataclass(slots=True, eq=False)
 class Participant:
     """The place of one person. Survives cuts, reloads and new peers until it is given up."""
@@ -39,6 +45,8 @@ class Participant:
     outlet: Outlet | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     resume: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    """The secret of this place; empty in a restored room until its page has shown that it knows it."""
+    resume_digest: str = ""
     peer: Peer | None = None
     peer_number: int = 0
     peers_made: int = 0
@@ -52,6 +60,9 @@ class Participant:
     media_lost_ns: int = 0
     told_slots: list[dict[str, Any]] = field(default_factory=list)
     told_room: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.resume_digest = digest_of(self.resume)
 
     @property
     def role(self) -> Role:

@@ -6,6 +6,8 @@ is in the queue. Announcements to pages follow within a beat (50 ms).
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from hmac import compare_digest
+from secrets import token_urlsafe
 from typing import Any
 
 import structlog
@@ -39,6 +41,7 @@ from video.events import (
     Muted,
     RoomEnded,
     RoomOpened,
+    RoomRestored,
     Said,
     SentToWait,
     Thinned,
@@ -46,9 +49,10 @@ from video.events import (
     TrackRemoved,
 )
 from video.forward import Kind
-from video.participant import GONE_AFTER_S, KEPT_S, Outlet, Participant, Standing
+from video.participant import GONE_AFTER_S, KEPT_S, Outlet, Participant, Standing, digest_of
 from video.peer import Answered, Peer, Sent, Slot, What
 from video.port import Port
+from video.stills import Stills
 from video.taping import AFTER_CAUCUS_S, Tapes, Taping
 from video.tokens import Invitation, Role
 
@@ -78,6 +82,7 @@ class Room:
         self._lines: dict[str, adapt.Line] = {}
         self._looked_s = 0.0
         self.taping = Taping(name, self.people, port.forwarder)
+        self.stills = Stills(self.people, self._owners)
         self._recording_works = True
         self._borders: list[tuple[Slot, int]] = []
         self._put(RoomOpened(room=name, seats=seats))
@@ -124,15 +129,42 @@ class Room:
 
     def resume(self, secret: str, outlet: Outlet) -> Participant:
         """The place that this secret was given for. Raises PlaceLost."""
+        digest = digest_of(secret)
         for person in self.people.values():
-            if person.resume == secret:
+            if compare_digest(person.resume_digest, digest):
+                person.resume = secret
                 return self._take_over(person, outlet)
         raise PlaceLost("no such place")
+
+    def restore(
+        self, people: Sequence[tuple[Participant, int]], groups: Sequence[Sequence[str]], from_ms: int
+    ) -> None:
+        """Fill a fresh room with the places of an earlier one, each with when it was last heard of (wall clock)."""
+        for person, _ in people:
+            self.people[person.id] = person
+        self.groups = tuple(
+            kept for group in groups if (kept := tuple(one for one in group if one in self.people))
+        )
+        self.empty_since_s = None if self.people else time.monotonic()
+        self._put(
+            RoomRestored(
+                room=self.name,
+                seats=self.seats,
+                people=tuple(self.people),
+                groups=self.groups,
+                from_ms=from_ms,
+            )
+        )
+        for person, heard_at_ms in people:
+            self._put(Gone(room=self.name, participant=person.id, heard_at_ms=heard_at_ms))
+        self.arrange()
 
     def _take_over(self, person: Participant, outlet: Outlet) -> Participant:
         if person.outlet is not None and person.outlet is not outlet:
             person.outlet.end("video.elsewhere")
         person.outlet = outlet
+        person.resume = person.resume or token_urlsafe(24)
+        person.resume_digest = digest_of(person.resume)
         person.told_room, person.told_slots = {}, []
         self.beat_of(person)
         self._dirty = True
@@ -340,7 +372,7 @@ class Room:
             raise NotAllowed("not in the room")
         heard = [one for one in self.people.values() if one is not person and self.hears(one, person)]
         kind = "caption" if captions else "chat"
-        message = {"type": kind, "from": person.id, "text": text, "at_ms": time.time_ns() // 1_000_000}
+        message = {"type": kind, "from": person.id, "text": text, "at_ms": _wall_ms()}
         if captions:
             message["final"] = final
         for one in heard:
@@ -378,6 +410,7 @@ class Room:
                 person.unrecorded_until_s = time.monotonic() + AFTER_CAUCUS_S
             person.group = group
         self.taping.follow()
+        self.stills.forget()
         owners = self._owners()
         peers = [
             (one, one.peer) for one in self.people.values() if one.peer is not None and not one.peer.ended
@@ -462,7 +495,8 @@ class Room:
             if person.standing is not Standing.GONE:
                 if now_s - person.beat_s > GONE_AFTER_S:
                     person.standing, person.gone_s = Standing.GONE, person.beat_s
-                    self._put(Gone(room=self.name, participant=person.id))
+                    heard_at_ms = _wall_ms() - round((now_s - person.beat_s) * 1000)
+                    self._put(Gone(room=self.name, participant=person.id, heard_at_ms=heard_at_ms))
                     self._dirty = True
             elif now_s - (person.gone_s or now_s) > KEPT_S:
                 if person.outlet is not None:
@@ -474,6 +508,7 @@ class Room:
             self._looked_s = now_s
             self._adapt()
         self.taping.beat()
+        self.stills.beat()
         if self._dirty:
             self._dirty = False
             self._announce()
@@ -486,7 +521,8 @@ class Room:
         if not person.media_lost_ns and silent_ns > MEDIA_LOST_NS:
             person.media_lost_ns = peer.lane.heard_ns
             self.taping.mark(person, "lost")
-            self._put(MediaLost(room=self.name, participant=person.id))
+            heard_at_ms = _wall_ms() - silent_ns // 1_000_000
+            self._put(MediaLost(room=self.name, participant=person.id, heard_at_ms=heard_at_ms))
             person.tell({"type": "peer", "state": "silent", "peer": person.peer_number})
             self._dirty = True
         elif person.media_lost_ns and silent_ns < MEDIA_LOST_NS:
@@ -611,3 +647,7 @@ class Room:
 
     def _put(self, event: Event) -> None:
         self._events.put(event)
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000

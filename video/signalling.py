@@ -28,6 +28,7 @@ from video.messages import (
     Leave,
     Mute,
     OfferFrame,
+    PictureFrame,
     Remove,
     SendBack,
     parse_frame,
@@ -59,7 +60,10 @@ def routes(bridge: VideoBridge, prefix: str = "/video", origins: Collection[str]
         if not _own_origin(request, origins):
             raise web.HTTPForbidden(text="foreign origin")
         ws = web.WebSocketResponse(max_msg_size=FRAME_MAX, compress=True, timeout=_CLOSE_S)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:  # the page is gone already
+            return web.Response(status=400)
         await Session(bridge, request.match_info["room"], ws).run()
         return ws
 
@@ -250,6 +254,8 @@ class Session:
                 if slot is None or person.peer is None:
                     raise InvalidMessage("no such line")
                 person.peer.switch(slot, frame.rid)
+            case PictureFrame():
+                room.stills.take(person, frame.ask, frame.mid, frame.data)
             case EndRoom():
                 if person.role is not Role.HOST:
                     raise NotAllowed("hosts only")

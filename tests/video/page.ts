@@ -18,6 +18,7 @@ class Room {
   readonly context = new AudioContext({ sampleRate: 48000 })
   private readonly oscillator = this.context.createOscillator()
   private readonly analysers = new Map<MediaStreamTrack, AnalyserNode>()
+  private readonly seen: Blob[] = []
   private readonly shown = new Set<MediaStreamTrack>()
   /** As if the network were gone for the socket: it hears nothing and is heard by nobody. */
   cut = false
@@ -146,13 +147,35 @@ class Room {
   async stats(participant: string, what: What = 'camera'): Promise<Record<string, number>> {
     const slot = this.slot(participant, what)
     const transceiver = slot && this.pc?.getTransceivers().find((one) => one.mid === slot.mid)
-    for (const report of transceiver ? (await transceiver.receiver.getStats()).values() : [])
-      if (report.type === 'inbound-rtp') return report
+    // A peer that is closed meanwhile never answers.
+    const late = new Promise<RTCStatsReport | null>((done) => setTimeout(() => done(null), 1000))
+    const reports = transceiver ? await Promise.race([transceiver.receiver.getStats(), late]) : null
+    for (const report of reports?.values() ?? []) if (report.type === 'inbound-rtp') return report
     return {}
   }
 
   async frames(participant: string, what: What = 'camera'): Promise<number> {
     return (await this.stats(participant, what))['framesDecoded'] ?? 0
+  }
+
+  /** Size of the last still picture of somebody, and which it is; null while there is none. */
+  still(participant: string): string | null {
+    const person = this.state?.people.find((one) => one.id === participant)
+    const blob = person?.pictures.find((one) => one.still)?.still
+    if (!blob) return null
+    if (!this.seen.includes(blob)) this.seen.push(blob)
+    return `${this.seen.indexOf(blob)}: ${blob.size}`
+  }
+
+  /** Resolves when a new picture of somebody has come, and their tone is heard. */
+  async again(participant: string, hertz: number, loud: number): Promise<void> {
+    const peer = this.number
+    const before = await this.frames(participant)
+    for (;;) {
+      const now = await this.frames(participant)
+      if (now > (this.number === peer ? before : 0) && this.tone(participant, hertz) > loud) return
+      await new Promise((done) => setTimeout(done, 150))
+    }
   }
 
   /** Amplitude of a tone in somebody's voice as it is heard here, full scale 1. */

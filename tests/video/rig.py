@@ -74,21 +74,24 @@ class House:
 
     bridge: VideoBridge
     http_port: int
+    address: str = "localhost"
 
     @property
     def url(self) -> str:
-        return f"http://localhost:{self.http_port}"
+        return f"http://{self.address}:{self.http_port}"
 
     def socket(self, room: str = "mediation") -> str:
-        return f"ws://127.0.0.1:{self.http_port}/video/{room}"
+        return f"ws://{self.address}:{self.http_port}/video/{room}"
 
     def person(self, person: str, room: str = "mediation"):
         return next(one for one in self.bridge.rooms[room].people.values() if one.invitation.person == person)
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
-    async with VideoBridge(SECRET) as bridge:
+async def house(address: str = "") -> AsyncIterator[House]:
+    """``address``: where browsers in another network find it; this machine alone without one."""
+    host = "0.0.0.0" if address else "127.0.0.1"  # noqa: S104  # behind one door for both networks
+    async with VideoBridge(SECRET, host, announced=[address] if address else []) as bridge:
         app = application(bridge)
 
         async def page(_: web.Request) -> web.StreamResponse:
@@ -100,18 +103,21 @@ async def house() -> AsyncIterator[House]:
         app.add_routes([web.get("/", page), web.get("/page.js", library)])
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, host, 0).start()
         try:
-            yield House(bridge, runner.addresses[0][1])
+            yield House(bridge, runner.addresses[0][1], address or "localhost")
         finally:
             await runner.cleanup()
 
 
 @asynccontextmanager
-async def chromium() -> AsyncIterator[Browser]:
+async def chromium(executable: Path | str = CHROMIUM, trusted: str = "") -> AsyncIterator[Browser]:
+    """``trusted``: an origin that may use the camera although it has neither https nor the name localhost."""
     flags = [*FLAGS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    if trusted:
+        flags.append(f"--unsafely-treat-insecure-origin-as-secure={trusted}")
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        browser = await playwright.chromium.launch(executable_path=executable, args=flags)
         try:
             yield browser
         finally:

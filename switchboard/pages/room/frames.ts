@@ -115,10 +115,29 @@ export interface Caption {
   final: boolean
 }
 
+/** The bridge asks for a still picture of what this page sends on a line. */
+export interface ShowFrame {
+  type: 'show'
+  ask: number
+  mid: string
+  width: number
+  bytes: number
+}
+
+/** A piece (base64) of a still picture for a line that carries no moving one. */
+export interface StillFrame {
+  type: 'still'
+  mid: string
+  still: number
+  part: number
+  of: number
+  data: string
+}
+
 export interface Beat {
   type: 'heartbeat'
   now: number
 }
 
-export type Told = Welcome | RoomFrame | SlotsFrame | PeerFrame | Chat | Caption | Beat
+export type Told = Welcome | RoomFrame | SlotsFrame | PeerFrame | Chat | Caption | ShowFrame | StillFrame | Beat
 export type Heard = Told | Answer | Done | Refused

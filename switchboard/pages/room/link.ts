@@ -11,7 +11,9 @@ import { RoomError } from './words'
 /** The server misses us after three seconds; we give a line up as soon. */
 const SILENCE_MS = 2_000
 const DEAD_MS = 3_000
-const BACK_OFF_MS = [50, 300, 700, 1000] as const
+/** A first packet that was lost is sent again only after a second and after three: asking anew is quicker. */
+const CONNECT_MS = 2_500
+const BACK_OFF_MS = [50, 200, 400] as const
 const ANSWER_WITHIN_MS = 15_000
 /** Endings after which the page comes back by itself. */
 const COMES_BACK = new Set(['video.silent', 'video.too_slow'])
@@ -53,6 +55,7 @@ export class RoomLink {
       onFinal: (reason) => this.finish(reason),
       silenceMs: SILENCE_MS,
       deadMs: DEAD_MS,
+      connectMs: CONNECT_MS,
       backOffMs: BACK_OFF_MS,
       ...(options.connect ? { connect: options.connect } : {}),
     })

@@ -6,9 +6,10 @@
  */
 import type { LinkState } from '@/shared/live-socket'
 
-import type { Answer, Caption, Card, Chat, Done, Kind, RoomFrame, Slot, SlotState, Told, Welcome, What } from './frames'
+import type { Answer, Caption, Card, Chat, Done, Kind, RoomFrame, ShowFrame, Slot, SlotState, StillFrame, Told, Welcome, What } from './frames'
 import { RoomLink } from './link'
 import { type PeerState, type Publication, RoomPeer } from './peer'
+import { still, StillParts } from './stills'
 import { RoomError, wordsOf } from './words'
 
 /** A peer that does not come up in this time is replaced: a new one, and one that only changes its path. */
@@ -22,6 +23,8 @@ export interface Incoming {
   what: What
   state: SlotState
   track: MediaStreamTrack | null
+  /** The last still picture, while the line is too thin for a moving one. */
+  still: Blob | null
 }
 
 export interface Person extends Card {
@@ -75,6 +78,8 @@ export class RoomSession {
   private welcome: Welcome | null = null
   private view: RoomFrame | null = null
   private slots: readonly Slot[] = []
+  private readonly stills = new Map<string, Blob>()
+  private readonly parts = new StillParts()
   private number = 0
   private greeting = false
   private everUp = false
@@ -185,6 +190,7 @@ export class RoomSession {
       what: what ?? (kind === 'audio' ? 'microphone' : 'camera'),
       state,
       track: this.peer?.incoming(mid) ?? null,
+      still: state === 'thin' ? (this.stills.get(mid) ?? null) : null,
     }))
     return {
       ...card,
@@ -224,10 +230,15 @@ export class RoomSession {
         this.seen()
         break
       case 'slots':
-        if (frame.peer === this.peer?.number) this.slots = frame.slots
+        if (frame.peer === this.peer?.number) this.seated(frame.slots)
         break
       case 'peer':
         this.told(frame.state, frame.peer)
+        break
+      case 'show':
+        return void this.show(frame)
+      case 'still':
+        if (!this.piece(frame)) return
         break
       case 'chat':
         return this.options.onChat?.(frame)
@@ -266,6 +277,28 @@ export class RoomSession {
     this.expect(RESTART_WITHIN_MS)
   }
 
+  /** Who is on which line. A still picture goes with whoever was on the line. */
+  private seated(slots: readonly Slot[]): void {
+    for (const slot of slots) {
+      const before = this.slots.find((one) => one.mid === slot.mid)
+      if (slot.state !== 'thin' || before?.participant !== slot.participant) this.stills.delete(slot.mid)
+    }
+    this.slots = slots
+  }
+
+  private piece(frame: StillFrame): boolean {
+    const whole = this.parts.take(frame)
+    if (whole) this.stills.set(frame.mid, whole)
+    return whole !== null
+  }
+
+  /** Somebody's line is thin: the bridge wants a small picture of what this page sends. */
+  private async show(frame: ShowFrame): Promise<void> {
+    const track = this.peer?.outgoing(frame.mid)
+    const data = track ? await still(track, frame).catch(() => null) : null
+    if (data) await this.link.ask({ type: 'picture', ask: frame.ask, mid: frame.mid, data }).catch(() => undefined)
+  }
+
   // ------------------------------------------------------------------ the peer
 
   private fresh(): void {
@@ -275,6 +308,7 @@ export class RoomSession {
     this.madeAt = performance.now()
     this.everUp = false
     this.slots = []
+    this.stills.clear()
     const peer: RoomPeer = new RoomPeer({
       number: this.number,
       ice: this.welcome?.ice ?? [],

@@ -21,6 +21,8 @@ export interface LiveSocketOptions {
   onUnreachable?: () => void
   silenceMs?: number
   deadMs?: number
+  /** An attempt that has not opened by then is given up. */
+  connectMs?: number
   /** Close codes after which coming back by itself would be wrong. */
   finalCodes?: readonly number[]
   /** The same where the code alone does not tell. */
@@ -156,7 +158,8 @@ export class LiveSocket {
   private look(): void {
     if (this.socket === null) return
     const silent = performance.now() - this.lastFrameAt
-    if (silent > this.deadMs) {
+    const patience = this.state === 'connecting' ? (this.options.connectMs ?? this.deadMs) : this.deadMs
+    if (silent > patience) {
       this.lost(1006, this.state !== 'connecting')
     } else if (silent > this.silenceMs && this.state === 'open') {
       this.become('stale', null)
