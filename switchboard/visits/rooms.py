@@ -21,10 +21,9 @@ from switchboard.records.rooms import MOST_EVENTS_OF_ROOM, OpenRoom, RoomEvent
 from switchboard.times import now_ms
 from switchboard.visits.relay import ice_servers
 from video.bridge import VideoBridge
-from video.errors import PortError, RoomClosed
+from video.errors import PortError, RoomClosed, StateUnreadable
 from video.events import Event, EventsMissed
 from video.participant import Outlet, Participant, Standing
-from video.recordings import Recordings
 from video.room import Room
 from video.tokens import NAME_MAX, Invitation, Role, sign
 
@@ -73,10 +72,10 @@ class Rooms:
         self._contacts: dict[str, str] = {}
         self._written: dict[str, int] = {}
         self._waiting: deque[RoomEvent] = deque(maxlen=MOST_WAITING)
+        self._changed: set[str] = set()
         self._there = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.bridge: OwnRooms
-        self.recordings: Recordings
 
     async def __aenter__(self) -> Self:
         config = self._config
@@ -94,7 +93,6 @@ class Rooms:
         except PortError as error:
             raise ConfigurationError([f"video_port: {error}; choose another"]) from error
         await self.bridge.__aenter__()
-        self.recordings = Recordings(self.bridge.events)
         await self._open_again()
         self._tasks = [
             asyncio.create_task(self._read(), name="room events"),
@@ -108,7 +106,6 @@ class Rooms:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         with suppress(RecordsAway):
             await self._flush()
-        await asyncio.to_thread(self.recordings.stop)
         await self.bridge.__aexit__()
 
     def part(self) -> None:
@@ -199,9 +196,21 @@ class Rooms:
         """Whoever was in a room comes back with the token that the page still has."""
         for room in await self._log.open_rooms():
             self._contacts[room.name] = room.contact
+            self._restore(room)
             self.bridge.open_room(room.name, room.seats).empty_since_s = None
             self._written[room.name] = await self._log.count(room.name)
             log.info("room open again", room=room.name)
+
+    def _restore(self, room: OpenRoom) -> None:
+        """With the places and groups it had. Recording begins when its contact says so again, not before."""
+        if room.state is None:
+            return
+        for one in room.state.get("rooms", ()):
+            one["recording"] = None
+        try:
+            self.bridge.restore(room.state)
+        except StateUnreadable as error:
+            log.warning("room begins anew", room=room.name, error=error.code)
 
     # ---- what happens
 
@@ -225,6 +234,7 @@ class Rooms:
         self._written[event.room] = written + 1
         data = asdict(event)
         facts = (data.pop("room"), data.pop("at_ms"), data.pop("since_ms"))
+        self._changed.add(event.room)
         self._waiting.append(RoomEvent(*facts, type(event).__name__, data))
         self._there.set()
 
@@ -246,6 +256,15 @@ class Rooms:
             except BaseException:
                 self._waiting.extendleft(reversed(batch))
                 raise
+        await self._keep_states()
+
+    async def _keep_states(self) -> None:
+        """What the rooms in which something has happened need to come back after a kill."""
+        changed, self._changed = self._changed, set()
+        kept = self.bridge.state() if changed else {"rooms": []}
+        for room in kept["rooms"]:
+            if room["name"] in changed and room["name"] in self._contacts:
+                await self._log.keep_state(room["name"], {**kept, "rooms": [room]})
 
 
 def own_addresses(host: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from switchboard.visits.rooms import Rooms
 from video.recording.errors import RecordingError
 from video.recording.evidence import digests_of
 from video.recording.tape import MANIFEST
+from video.recordings import RoomTapes
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ class RoomRecording:
         self._contact = contact
         self._rooms = rooms
         self._room = room
+        self._tapes: RoomTapes | None = None
         self._begun_ms: int | None = None
         self._paused_ms: int | None = None
         self._gaps: list[tuple[int, int]] = []
@@ -57,7 +59,7 @@ class RoomRecording:
         if self.runs or room is None:
             return
         try:
-            self._rooms.recordings.begin(room, self.folder)
+            self._tapes = self._rooms.bridge.record(self._room, self.folder)
         except RecordingError as error:
             log.error("no recording", contact=self._contact.id, error=error.code)
             return
@@ -74,11 +76,9 @@ class RoomRecording:
 
     def resume(self) -> None:
         room = self._rooms.bridge.rooms.get(self._room)
-        tapes = self._rooms.recordings.running.get(self._room)
         if self._paused_ms is None or room is None:
             return
-        if tapes is not None:
-            room.record(tapes)
+        room.record(self._tapes)
         gap, self._paused_ms = (self._paused_ms, self._now()), None
         self._gaps.append(gap)
         self._contact.note("recording_resumed", id=self.ident, from_ms=gap[0], to_ms=gap[1])
@@ -102,7 +102,7 @@ class RoomRecording:
         """Manifest, media and seal; the record names every file with its digests. What fails is listed as a gap."""
         contact, key = self._contact, self._contact.house.config.data_dir / SEAL_KEY
         try:
-            manifest = await self._rooms.recordings.finish(self._room, key)
+            manifest = await self._rooms.bridge.finish_recording(self._room, key)
             sealed = await asyncio.to_thread(digests_of, self.folder / MANIFEST)
         except (RecordingError, KeyError, TimeoutError, OSError) as error:
             log.error("recording not sealed", contact=contact.id, error=type(error).__name__)

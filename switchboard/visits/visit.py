@@ -164,6 +164,11 @@ async def talk(visitor: Visitor, meeting: Meeting, *, found: bool) -> Over:
         contact.house.desks.talking(contact, recording=False)
         if visitor.consented:
             meeting.record(True)
+            if (
+                "secret" in contact.stops
+            ):  # paused when the switchboard went away: nothing is said aloud to the tape
+                contact.stops.clear()
+                meeting.pause(paused=True)
         over = await meeting.run(COMES_BACK_S if found else RELOAD_S)
         ended_by = "system" if over == "lost" else "agent"
         return over
