@@ -84,7 +84,12 @@ class SimulatedTerminal:
 
     def follow(self) -> None:
         """Stay on the socket until the visit is over, and in its rooms."""
-        self._tasks = [
+        if any(not task.done() for task in self._tasks[-2:-1]):
+            return
+        for task in self._tasks:
+            task.cancel()
+        self.view, self.ended = {}, None
+        self._tasks += [
             asyncio.create_task(self._stay(), name="terminal"),
             asyncio.create_task(self._go_into_rooms(), name="terminal's rooms"),
         ]
