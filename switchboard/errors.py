@@ -15,17 +15,18 @@
     │   ├── NothingEarlier      nothing_earlier     nothing to roll back to
     │   ├── TicketMoved         ticket_moved        another page has saved this ticket meanwhile
     │   ├── TicketFiled         ticket_filed        the ticket is closed
-    │   └── TicketTooLong       ticket_too_long     more text than a ticket may hold
+    │   ├── TicketTooLong       ticket_too_long     more text than a ticket may hold
     │   ├── NoSuchShift         no_such_shift       no shift or swap of this number, or not theirs, or over
     │   ├── ShiftOverlaps       shift_overlaps      the volunteer has another shift at that time
     │   └── SwapDecided         swap_decided        somebody has decided already, or it was withdrawn
-    ├── RulesInvalid            rules_invalid       a text that cannot be published, every reason named
-    ├── ConfigurationError      configuration       fields with mistakes, all of them named
-    ├── CalendarInvalid         calendar_invalid    a table of holidays with mistakes, all of them named
-    ├── KnownCallersInvalid     known_callers       lines that hold no number or no reason, all of them named
-    ├── LawFileInvalid          law_file            a file of articles with mistakes, all of them named
+    ├── SourceInvalid                               what somebody wrote for us, every mistake named
+    │   ├── RulesInvalid        rules_invalid       a text that cannot be published
+    │   ├── ConfigurationError  configuration       fields of the configuration
+    │   ├── CalendarInvalid     calendar_invalid    a table of holidays
+    │   ├── KnownCallersInvalid known_callers       lines that hold no number or no reason
+    │   ├── LawFileInvalid      law_file            a file of articles
+    │   └── ShiftsInvalid       shifts_invalid      lines that hold no shift
     ├── LawMoved                law_moved           somebody else changed the law collection meanwhile
-    ├── ShiftsInvalid           shifts_invalid      lines that hold no shift, all of them named
     ├── DataInUse               data_in_use         another switchboard runs on this data folder
     ├── PeopleError
     │   ├── NameTaken           name_taken          an account of this name exists
@@ -95,64 +96,48 @@ class SwitchboardError(Exception):
         super().__init__(detail or self.en)
 
 
-class ConfigurationError(SwitchboardError):
+class SourceInvalid(SwitchboardError):
+    """``problems`` has one line for each mistake."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class ConfigurationError(SourceInvalid):
     """``problems`` has one line for each mistake: the field, what is wrong, what to write."""
 
     code = "configuration"
     zh = "配置有误。"
     en = "The configuration has mistakes."
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
-
-class CalendarInvalid(SwitchboardError):
-    """``problems`` has one line for each mistake."""
-
+class CalendarInvalid(SourceInvalid):
     code = "calendar_invalid"
     zh = "节假日表有误。"
     en = "The table of holidays has mistakes."
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
-
-class KnownCallersInvalid(SwitchboardError):
+class KnownCallersInvalid(SourceInvalid):
     """``problems`` has one line for each mistake; none holds a number."""
 
     code = "known_callers"
     zh = "号码名单有误。"
     en = "The list of numbers has mistakes."
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
-
-class LawFileInvalid(SwitchboardError):
-    """``problems`` has one line for each mistake."""
-
+class LawFileInvalid(SourceInvalid):
     code = "law_file"
     zh = "法律条文文件有误。"
     en = "The file of articles has mistakes."
 
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
-
-class ShiftsInvalid(SwitchboardError):
+class ShiftsInvalid(SourceInvalid):
     """``problems`` has one line for each mistake, beginning with the number of the row."""
 
     code = "shifts_invalid"
     zh = "班次表有误。"
     en = "The list of shifts has mistakes."
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 class LawMoved(SwitchboardError):
@@ -269,16 +254,12 @@ class SwapDecided(RecordsError):
     en = "This request has been decided already."
 
 
-class RulesInvalid(SwitchboardError):
+class RulesInvalid(SourceInvalid):
     """``problems`` has one line for each reason why the text cannot be published."""
 
     code = "rules_invalid"
     zh = "内容有误，不能发布。"
     en = "The text has mistakes and cannot be published."
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 class PeopleError(SwitchboardError):

@@ -12,13 +12,14 @@ import random
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Error as PageError
 
 from routing.model import Seat, Snapshot
 from switchboard.pages.build import build
@@ -84,8 +85,16 @@ class Volunteer:
             self.browser = await self._browsers.enter_async_context(chromium(self.folder))
             self._page = await sign_in(self.browser, self.switchboard, AGENT, "/desk")
             return
-        self._page = await self._page.context.new_page()
+        self._page = await self._new_tab(self._page.context)
         await self._page.goto("/desk", wait_until="commit")
+
+    @staticmethod
+    async def _new_tab(context: BrowserContext) -> Page:
+        """A person opens another tab when the first try lands in a process that was killed just now."""
+        for _ in range(3):
+            with suppress(PageError):
+                return await context.new_page()
+        return await context.new_page()
 
     async def killed(self, whom: Whom) -> None:
         assert self.browser is not None

@@ -42,6 +42,16 @@ async def told_on_failure(switchboard: Switchboard, desk: Callable[[], Page]) ->
         yield
     except BaseException:
         print(switchboard.log()[-8000:])
+        for contact in (await switchboard.contacts())[-2:]:
+            _, events = await switchboard.contact(contact.id)
+            print(
+                contact.id,
+                *(f"{event.at_ms} {event.kind} {dict(event.data)}" for event in events),
+                sep="\n  ",
+            )
+        snapshot = await switchboard.snapshot()
+        print(*snapshot.entries, *snapshot.seats, *snapshot.reservations, sep="\n")
+        print(await switchboard.ari("bridges"), await switchboard.ari("channels"))
         with suppress(PageError):
             print(await shown(desk()), await desk().inner_text("main"))
         raise

@@ -6,7 +6,7 @@ import asyncio
 import random
 import struct
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, cast
@@ -63,6 +63,7 @@ class RtpPeer(asyncio.DatagramProtocol):
         self.first_packet_ns: int | None = None
         self.packets: deque[Packet] = deque(maxlen=_KEEP_PACKETS)
         self.received = 0
+        self.foreign: Counter[int] = Counter()  # packets of other payload types, which nobody agreed to
         self.sent = 0
         self.digits = ""  # keys heard from the other side
         self.onsets: deque[int] = deque(maxlen=1000)  # arrival of each first loud frame after silence
@@ -192,6 +193,8 @@ class RtpPeer(asyncio.DatagramProtocol):
             self._event(timestamp, payload)
         elif second & 0x7F == PCMA:
             self._sound_arrived(Packet(now, seq, timestamp, payload))
+        else:
+            self.foreign[second & 0x7F] += 1
         self._arrival.set()
 
     def _event(self, timestamp: int, payload: bytes) -> None:
@@ -339,4 +342,8 @@ class RtpPeer(asyncio.DatagramProtocol):
     def describe(self) -> str:
         """What this peer saw, for messages of failed tests."""
         state = "sound" if self._loud else "silence"
-        return f"{self.received} packets in ({state} now), {self.sent} out, remote {self.remote}"
+        ago_ms = (time.monotonic_ns() - self._last_arrival_ns) // 1_000_000
+        return (
+            f"{self.received} packets in ({state}, the last {ago_ms} ms ago), {self.sent} out, remote {self.remote}, "
+            f"other payload types {dict(self.foreign)}"
+        )

@@ -140,7 +140,9 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
             assert refused == (role not in ALLOWED[name_of(route)]), (name_of(route), answer.status)
             assert answer.status < 500, name_of(route)
             if refused:
-                of_terminals = not ALLOWED[name_of(route)]  # whoever has a terminal's token, and nobody by role
+                of_terminals = not ALLOWED[
+                    name_of(route)
+                ]  # whoever has a terminal's token, and nobody by role
                 expected = 401 if of_terminals or (role is None and route.kind != "socket") else 403
                 assert answer.status == expected
     async with client.delete("/api/session") as answer:
