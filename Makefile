@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CACHE := .cache
 
-.PHONY: help run test check format bench bench-calls bench-routing bench-desk bench-law bench-video bench-recording faults clean
+.PHONY: help run test check format pictures bench bench-calls bench-routing bench-desk bench-law bench-video bench-recording faults clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,10 @@ check: $(VENV)/dev.stamp  ## linters and type checkers, Python and pages
 format: $(VENV)/dev.stamp  ## put the sources into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+pictures: $(VENV)/dev.stamp  ## pictures of the volunteer desk for the documentation, taken anew
+	bash tests/support/system.sh
+	$(BIN)/python -m tests.pictures
 
 bench: bench-calls bench-routing bench-desk bench-law bench-video bench-recording  ## all benchmarks, each against what one would use instead
 

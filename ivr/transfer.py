@@ -52,7 +52,9 @@ async def put_through(
             if not call.gone.done():
                 with suppress(AriError):
                     await call.channel.unring()
-        bridge = await held.enter_async_context(Bridge.mixing(call.ari, f"{leg_id}-br"))
+        bridge = await held.enter_async_context(
+            Bridge.mixing(call.ari, f"{leg_id}-br", outlived_by=call.channel.id)
+        )
         await asyncio.gather(bridge.add(call.channel.id), bridge.add(leg.channel.id))
         on_answer()
         await asyncio.shield(leg.gone)

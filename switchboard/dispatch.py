@@ -68,6 +68,8 @@ class Inbox:
             self._told.add(change.reservation)
         match change.kind:
             case "reservation.created" if change.reservation and self._contact.medium != "message":
+                if self._contact.refuses(change.reservation, agent):
+                    return
                 why = decision_of(change)
                 self._contact.reserved(change.reservation, agent, why.data() if why else None)
             case "reservation.rejected" | "reservation.timed_out" | "reservation.cancelled" if (

@@ -42,12 +42,22 @@ class Bridge:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def mixing(cls, ari: Ari, id: str) -> AsyncIterator[Bridge]:
+    async def mixing(cls, ari: Ari, id: str, *, outlived_by: str | None = None) -> AsyncIterator[Bridge]:
         """A mixing bridge for as long as the block. A caller may hang up while it is being made: then Asterisk has
-        it already, or makes it in a moment, so it is dissolved whether or not its making came to an end here."""
+        it already, or makes it in a moment, so it is dissolved whether or not its making came to an end here.
+
+        ``outlived_by``: the channel that goes on afterwards. It is taken out first: Asterisk says that a bridge is
+        destroyed before everybody is out, and what is played to a channel on its way out is never heard and never
+        ends.
+        """
         async with cls(ari, id) as bridge:
             await cls.create(ari, id)
-            yield bridge
+            try:
+                yield bridge
+            finally:
+                if outlived_by is not None:
+                    with contextlib.suppress(IvrError):
+                        await asyncio.shield(bridge.remove(outlived_by))
 
     async def __aenter__(self) -> Bridge:
         return self

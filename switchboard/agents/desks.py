@@ -265,6 +265,8 @@ class Desks:
                     self._remove(desk)
                     return
             case "reservation.created" if contact:
+                if change.entry == contact.id and contact.refuses(change.reservation or 0, desk.agent.id):
+                    return
                 desk.reserved(change, contact)
             case "reservation.accepted" if contact:
                 desk.accepted(change, contact)

@@ -126,6 +126,9 @@ class Contact:
     """Since when the wish for that volunteer counts."""
     handed: dict[str, Any] | None = None
     """Who passed this contact on, how, and what that one wrote."""
+    kept_from: str | None = None
+    """Who let this caller go, and is not to have them again while others could serve."""
+    refused: int | None = None
     turns: int = 0
     intro: tuple[str, ...] = ()
     """What a caller who was passed on is told first."""
@@ -410,7 +413,20 @@ class Contact:
         desk = self.house.desks.at(agent or "")
         self.preferred, self.preferred_role = agent, desk.agent.role if desk else None
         self.matter = matter or self.matter
+        self.kept_from = by or None
         self.now_with(by, note, "blind")
+
+    def refuses(self, reservation: int, agent: str) -> bool:
+        """Whether this reservation holds the volunteer who has just let this caller go, while somebody else could
+        serve. It is given back unseen, with the exclusion of a declined one; once that is over they may meet again.
+        """
+        if reservation == self.refused:
+            return True
+        if agent != self.kept_from or not self.house.desks.others_for(self, agent):
+            return False
+        self.kept_from, self.refused = None, reservation
+        self.house.background(self.house.engine.reject(reservation, "let_go", seat_to="available"))
+        return True
 
     def passed_to(self, colleague: Colleague, by: str, how: str) -> None:
         """The colleague who was consulted, or taken in, has the caller now."""

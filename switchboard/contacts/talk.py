@@ -40,7 +40,9 @@ async def talk(
     """
     ari = contact.house.require_ari()
     async with AsyncExitStack() as held:
-        bridge = await held.enter_async_context(Bridge.mixing(ari, f"br-{contact.id}"))
+        bridge = await held.enter_async_context(
+            Bridge.mixing(ari, f"br-{contact.id}", outlived_by=call.channel.id)
+        )
         if found is None and lead.line is not None:
             await asyncio.gather(bridge.add(call.channel.id), bridge.add(lead.line.channel.id))
             contact.connected()

@@ -328,6 +328,17 @@ async def test_a_bridge_given_up_while_it_is_made_does_not_stay(ari: Ari) -> Non
     await eventually(none_left, 10, "every bridge dissolved")
 
 
+async def test_a_prompt_right_after_a_talk_is_heard(ari: Ari) -> None:
+    """What is played to a channel that is still on its way out of a bridge is never heard and never ends."""
+    _, caller = await local_call(ari)
+    _, volunteer = await local_call(ari)
+    for number in range(40):
+        async with Bridge.mixing(ari, f"br-{number}", outlived_by=caller.id) as bridge:
+            await asyncio.gather(bridge.add(caller.id), bridge.add(volunteer.id))
+        async with asyncio.timeout(5):
+            assert await (await caller.play("sound:zh/short")).finished() == "finished"
+
+
 async def test_creating_a_bridge_twice_gives_the_same_bridge(ari: Ari) -> None:
     first = await Bridge.create(ari, "br-same", name="call 1")
     again = await Bridge.create(ari, "br-same")

@@ -98,6 +98,7 @@ async def test_a_colleague_who_does_not_take_the_transfer_leaves_the_caller_to_t
             lambda d: any(f.get("why") == "rejected" for f in d.frames), PATIENCE_S, "declined"
         )
         await hears_music(caller, FIRST)
+        await second.desk.command("sign_out")  # nobody else is left
         await first.desk.wrap_up(note="转给同事")  # ready again, and next in the rings of the matter
         await first.shows(25, stage="talking")
         await hear_each_other(caller, first)
@@ -108,3 +109,34 @@ async def test_a_colleague_who_does_not_take_the_transfer_leaves_the_caller_to_t
     record, talks = await ended(switchboard, caller)
     assert together(talks) == [("caller", "v901")] * 2
     assert record.note == "再次答复"
+
+
+async def test_a_caller_who_was_let_go_does_not_come_back_while_somebody_else_could_serve(
+    switchboard: Switchboard,
+) -> None:
+    async with talking(switchboard) as (caller, first, second):
+        await second.desk.command("pause", reason="meal")
+        await second.state("paused")
+        await first.does("transfer", matter="debt", anyway=True)
+        await first.state("wrap_up")
+        before = len(first.desk.frames)
+        await first.desk.wrap_up(note="转给同事")
+
+        def kept_away(_: object) -> bool:
+            """The routing engine has met the first volunteer, and the caller was not offered."""
+            names = [
+                one["state"]["name"] for one in list(first.desk.frames)[before:] if one["type"] == "state"
+            ]
+            return "reserved" in names and names[-1] == "available"
+
+        await first.desk.until(kept_away, PATIENCE_S, "met and passed over")
+        await hears_music(caller, FIRST)
+        await second.desk.ready()
+        await second.shows(stage="talking")
+        await hear_each_other(caller, second)
+        assert not [one for one in list(first.desk.frames)[before:] if one["type"] == "reservation"]
+        caller.hang_up()
+        await caller.ended()
+    record, talks = await ended(switchboard, caller)
+    assert together(talks) == [("caller", "v901"), ("caller", "v902")]
+    assert record.reservations == 2

@@ -34,7 +34,8 @@ async def switchboard() -> AsyncIterator[Switchboard]:
 
 
 async def allow(desk: Page, setting: str) -> None:
-    """As the volunteer does behind the icon beside the address."""
+    """As the volunteer does behind the icon beside the address. The session stays open: what it set would be
+    forgotten with it, and a browser without a screen then denies everything."""
     browser = desk.context.browser
     assert browser is not None
     session = await browser.new_browser_cdp_session()
@@ -48,7 +49,6 @@ async def allow(desk: Page, setting: str) -> None:
             "browserContextId": context["browserContextId"],
         },
     )
-    await session.detach()
 
 
 async def test_a_denied_microphone_is_explained_before_anybody_is_offered(
@@ -138,3 +138,27 @@ async def test_a_question_that_nobody_answers_does_not_keep_the_caller(
         await talk(desk, caller)
         caller.hang_up()
         await wrap_up(desk)
+
+
+async def test_a_microphone_allowed_again_in_mid_duty_is_used_without_a_reload(
+    switchboard: Switchboard, tmp_path: Path
+) -> None:
+    """Denied before the first call, and once more in a talk: each time it is said, and over once it is allowed."""
+    async with chromium(tmp_path, flags=(FAKE_DEVICES,)) as browser:
+        desk = await sign_in(browser, switchboard, "v901", "/desk")
+        await expect(at(desk, "set-up-ready")).to_be_enabled()
+        await allow(desk, "denied")
+        await expect(at(desk, "set-up")).to_contain_text("点地址栏左侧的图标")
+        await expect(at(desk, "set-up-ready")).to_be_disabled()
+        await allow(desk, "granted")
+        await ready(desk)
+        async with calling(switchboard, "13800310004") as caller:
+            await at(desk, "accept").click()
+            await talk(desk, caller)
+            await allow(desk, "denied")
+            await expect(at(desk, "trouble-denied")).to_be_visible()
+            await allow(desk, "granted")
+            await expect(at(desk, "trouble-denied")).to_be_hidden()
+            await talk(desk, caller)
+            caller.hang_up()
+            await wrap_up(desk)

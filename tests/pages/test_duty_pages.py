@@ -135,7 +135,7 @@ async def test_an_objection_is_decided_and_the_rating_leaves_the_volunteers_figu
     await desk.keyboard.press("Escape")
 
     await open_panel(desk, "ratings")
-    await expect(at(desk, "rating-c-bad")).to_contain_text("有耐心 不满意")
+    await expect(at(desk, "rating-c-bad")).to_contain_text("有耐心：不满意")
     await at(desk, "appeal").click()
     await at(desk, "appeal-text").fill("来电者说的是等候时间太长 <script>")
     await at(desk, "appeal-send").click()

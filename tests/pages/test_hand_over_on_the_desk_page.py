@@ -12,6 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from tests.pages.conftest import VOICE_HZ
 from tests.support.browser import PATIENCE_S, active, at, hears, ready, sign_in
 from tests.support.callees import Callee
+from tests.support.desk_calls import told_on_failure
 from tests.support.phones import Caller
 from tests.support.prompts import MENU
 from tests.support.switchboard import Switchboard, eventually
@@ -35,7 +36,7 @@ async def switchboard(hotline: Callee) -> AsyncIterator[Switchboard]:
 @asynccontextmanager
 async def talking(switchboard: Switchboard, desk: Page, number: str) -> AsyncIterator[Caller]:
     await ready(desk)
-    async with Caller(switchboard.sip_port, number) as caller:
+    async with told_on_failure(switchboard, lambda: desk), Caller(switchboard.sip_port, number) as caller:
         await caller.answered(PATIENCE_S)
         await caller.rtp.hear(MENU, PATIENCE_S)
         await caller.rtp.press("2")

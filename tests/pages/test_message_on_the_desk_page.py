@@ -15,14 +15,11 @@ from switchboard.records.fold import ContactRecord
 from tests.pages.conftest import VOICE_HZ
 from tests.support.browser import PATIENCE_S, active, at, hears, sign_in
 from tests.support.callees import Callee
-from tests.support.phones import Caller
-from tests.support.prompts import AGREE, MENU, MESSAGE, PRESS_ONE, SAVED, SURVEY, WAITING
+from tests.support.desk_calls import leave_message
+from tests.support.prompts import PRESS_ONE, SURVEY
 from tests.support.switchboard import SUPERVISOR, Switchboard, eventually
 
 CALLER_HZ = 600
-SPEECH_HZ = 700
-SPOKEN_BYTES = 2 * 8000 * 2
-"""Two seconds of a message as Asterisk writes it."""
 
 
 @pytest.fixture
@@ -41,33 +38,6 @@ async def switchboard(home: Callee) -> AsyncIterator[Switchboard]:
     }
     async with Switchboard(volunteers=1, env=env) as running:
         yield running
-
-
-async def leave_message(switchboard: Switchboard, number: str) -> ContactRecord:
-    """Somebody waits, presses 2, speaks and agrees."""
-    async with Caller(switchboard.sip_port, number) as caller:
-        await caller.answered(PATIENCE_S)
-        await caller.rtp.hear(MENU, PATIENCE_S)
-        await caller.rtp.press("2")
-        await caller.rtp.hear(WAITING, PATIENCE_S)
-        await caller.rtp.press("2")
-        await caller.rtp.hear(MESSAGE, PATIENCE_S)
-        caller.rtp.play_tone(SPEECH_HZ)
-
-        async def spoken() -> bool:
-            files = (switchboard.data_dir / "run" / "recording").glob("msg-*")
-            return any(file.stat().st_size >= SPOKEN_BYTES for file in files)
-
-        await eventually(spoken, PATIENCE_S, "two seconds of the message")
-        caller.rtp.play_silence()
-        await caller.rtp.press("#")
-        await caller.rtp.hear(AGREE, PATIENCE_S)
-        await caller.rtp.press("1")
-        await caller.rtp.hear(SAVED, PATIENCE_S)
-        caller.hang_up()
-        await caller.ended(PATIENCE_S)
-    [message] = [one for one in await switchboard.contacts() if one.medium == "message"]
-    return message
 
 
 async def listen(desk: Page, message: ContactRecord) -> None:

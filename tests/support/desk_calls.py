@@ -13,15 +13,19 @@ from typing import Any
 from playwright.async_api import Error as PageError
 from playwright.async_api import Page, expect
 
+from switchboard.records.fold import ContactRecord
 from tests.support import alaw
 from tests.support.browser import PATIENCE_S, at, hears
 from tests.support.chromium import VOICE_HZ
 from tests.support.phones import Caller
-from tests.support.prompts import MENU, SURVEY
+from tests.support.prompts import AGREE, MENU, MESSAGE, SAVED, SURVEY, WAITING
 from tests.support.rtp import RtpPeer
-from tests.support.switchboard import Switchboard
+from tests.support.switchboard import Switchboard, eventually
 
 CALLER_HZ = 600
+SPEECH_HZ = 700
+SPOKEN_BYTES = 2 * 8000 * 2
+"""Two seconds of a message as Asterisk writes it."""
 LOOK_S = 0.02
 
 
@@ -33,6 +37,33 @@ async def calling(switchboard: Switchboard, number: str) -> AsyncIterator[Caller
         await caller.rtp.wait_tone(MENU, 0.1, PATIENCE_S)
         await caller.rtp.press("2")
         yield caller
+
+
+async def leave_message(switchboard: Switchboard, number: str) -> ContactRecord:
+    """Somebody waits, presses 2, speaks and agrees."""
+    async with Caller(switchboard.sip_port, number) as caller:
+        await caller.answered(PATIENCE_S)
+        await caller.rtp.hear(MENU, PATIENCE_S)
+        await caller.rtp.press("2")
+        await caller.rtp.hear(WAITING, PATIENCE_S)
+        await caller.rtp.press("2")
+        await caller.rtp.hear(MESSAGE, PATIENCE_S)
+        caller.rtp.play_tone(SPEECH_HZ)
+
+        async def spoken() -> bool:
+            files = (switchboard.data_dir / "run" / "recording").glob("msg-*")
+            return any(file.stat().st_size >= SPOKEN_BYTES for file in files)
+
+        await eventually(spoken, PATIENCE_S, "two seconds of the message")
+        caller.rtp.play_silence()
+        await caller.rtp.press("#")
+        await caller.rtp.hear(AGREE, PATIENCE_S)
+        await caller.rtp.press("1")
+        await caller.rtp.hear(SAVED, PATIENCE_S)
+        caller.hang_up()
+        await caller.ended(PATIENCE_S)
+    [message] = [one for one in await switchboard.contacts() if one.medium == "message"]
+    return message
 
 
 @asynccontextmanager

@@ -53,6 +53,7 @@ export function useDesk() {
   const blocked = ref(false)
   const settingUp = ref(false)
   const choosing = ref(false)
+  const helpRead = ref<number | null>(null)
   const earpieceDevice = ref(recall('earpiece') ?? '')
   const link = shallowRef<DeskLink | null>(null)
 
@@ -79,6 +80,8 @@ export function useDesk() {
   microphone.watch()
 
   const stage = computed(() => model.contact?.stage ?? null)
+  /** The call for help, until its end was read. */
+  const help = computed(() => (model.help?.closed != null && model.help.id === helpRead.value ? null : model.help))
   const offline = computed(() => network.value !== 'open')
   const inCall = computed(
     () => stage.value === 'connecting' || stage.value === 'talking' || (!model.contact && model.state.name === 'in_contact'),
@@ -268,6 +271,7 @@ export function useDesk() {
     endVideo: () => order('end_video'),
     callHelp: () => (model.contact ? command('call_help', { contact: model.contact.id }) : Promise.resolve(false)),
     helpOver: () => command('help_over'),
+    readHelp: () => (helpRead.value = model.help?.id ?? null),
     extend: () => (model.contact ? command('extend', { contact: model.contact.id }) : Promise.resolve(false)),
     wrapUp: (fields: { contact: string; matter: string; disposition: string; note: string; then: 'ready' | 'pause' }) =>
       command('wrap_up', fields),
@@ -391,6 +395,7 @@ export function useDesk() {
     blocked,
     settingUp,
     choosing,
+    help,
     offline,
     inCall,
     earpieceDevice,

@@ -42,6 +42,7 @@ export class Microphone {
   /** A microphone that was denied, absent or in use is live as soon as it can be, without a click. */
   watch(): void {
     navigator.mediaDevices?.addEventListener('devicechange', () => this.again())
+    void microphonePermission().then((permission) => permission?.addEventListener('change', () => void this.look()))
     // No event tells that another program has let go of it, and not every browser tells that it is allowed now.
     this.watching ??= setInterval(() => void this.look(), LOOK_AGAIN_MS)
   }

@@ -177,7 +177,7 @@ export const enDesk: typeof zhDesk = {
     dueToday: 'due today',
     arrived: 'Left',
     length: '{n} s',
-    attempts: 'called {n} times',
+    attempts: 'called once | called {n} times',
     medium: { message: 'Message', callback: 'Call-back' },
     state: { assigned: 'to be answered', calling: 'calling', answered: 'answered' },
     listen: 'Listen',
@@ -281,7 +281,7 @@ export const enDesk: typeof zhDesk = {
     reset: 'Restore defaults',
     taken: 'That key is used for "{action}".',
     show: 'Show this list',
-    writing: { law: 'Law search', phrase: 'Insert a phrase', gap: 'To the next gap', save: 'Save and be ready', saveRest: 'Save and rest' },
+    writing: { law: 'Law search', phrase: 'Insert a phrase', gap: 'To the next gap', save: 'Save and be ready', saveRest: 'Save and rest', keypad: 'With the keypad open: a key', move: 'To the next item (with Shift: back)', close: 'Close what is open' },
     action: {
       accept: 'Accept the call',
       decline: 'Decline the call',

@@ -19,6 +19,7 @@ export const en: typeof zh = {
     ok: 'Working',
     trouble: 'Trouble',
     unknown: 'Unknown',
+    pair: '{name}: {value}',
     skip: 'Skip to main content',
     ending: 'ending in {digits}',
     seconds: '{n} s',

@@ -257,7 +257,7 @@ export const zhDesk = {
     reset: '恢复默认',
     taken: '这个键已用于“{action}”。',
     show: '显示本列表',
-    writing: { law: '法律检索', phrase: '插入常用语', gap: '跳到下一个空格', save: '保存并就绪', saveRest: '保存并暂停' },
+    writing: { law: '法律检索', phrase: '插入常用语', gap: '跳到下一个空格', save: '保存并就绪', saveRest: '保存并暂停', keypad: '拨号键盘打开时：按键', move: '下一项（加 Shift 为上一项）', close: '收起打开的面板' },
     action: {
       accept: '接听来电',
       decline: '谢绝来电',

@@ -11,7 +11,7 @@ export const zhTransfer = {
   transfer: '转接',
   consultTo: '先咨询 {name}，来电者等候',
   inviteTo: '请 {name} 加入三方通话',
-  transferTo: '把来电者转给 {name}',
+  transferTo: '转接给 {name}',
   anyOf: '任何一位{role}',
   free: '{free} 人空闲，共 {all} 人在岗',
   notFound: '没有找到。请换一个词，或等同事上线。',

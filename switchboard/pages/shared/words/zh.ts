@@ -19,6 +19,7 @@ export const zh = {
     ok: '正常',
     trouble: '异常',
     unknown: '未知',
+    pair: '{name}：{value}',
     skip: '跳到主要内容',
     ending: '尾号 {digits}',
     seconds: '{n} 秒',
