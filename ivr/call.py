@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -135,15 +136,17 @@ class Call(Line):
         self.prompts = prompts
         self.language = language
 
-    def while_connected(self) -> _WhileConnected:
+    def while_connected(self) -> WhileThere:
         """``async with``: cancelled at hang-up, leaving as ``CallerLeft`` (compare ``asyncio.timeout``)."""
-        return _WhileConnected(self)
+        return WhileThere(self.gone, lambda cause: FaxCalled() if self.fax else CallerLeft(cause))
 
 
-class _WhileConnected:
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._gone = call.gone
+class WhileThere:
+    """``async with``: cancelled as soon as ``gone`` has a result, leaving as the error that ``left`` makes of it."""
+
+    def __init__(self, gone: asyncio.Future[int], left: Callable[[int], CallerLeft] = CallerLeft) -> None:
+        self._gone = gone
+        self._left = left
         self._fired = False
 
     async def __aenter__(self) -> None:
@@ -166,4 +169,4 @@ class _WhileConnected:
             return
         ours = self._task.uncancel() <= self._cancelling
         if ours and (kind is None or issubclass(kind, asyncio.CancelledError)):
-            raise FaxCalled if self._call.fax else CallerLeft(self._gone.result()) from error
+            raise self._left(self._gone.result()) from error

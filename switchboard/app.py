@@ -32,6 +32,7 @@ from switchboard.house import House
 from switchboard.records.store import Records
 from switchboard.rules import RuleBook, follow, read_seeds
 from switchboard.times import now_ms
+from switchboard.visits.rooms import rooms_of
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import WebSettings
 from switchboard.web.sites import open_sites
@@ -67,7 +68,16 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         await house.duty.begin([agent_of(seat.id) for seat in found.seats if seat.owner != owner])
         _run(held, house.duty.run(), "duty")
         await house.desks.begin()
+        rooms = await held.enter_async_context(
+            rooms_of(config, records.rooms, secret_file(config, "video-key"))
+        )
+        if rooms is not None:
+            house.use_rooms(rooms)
+            held.push_async_callback(_stop_video, house)
+        if house.visits is not None:
+            await house.visits.resume()
         await open_sites(house, held)
+        held.callback(_part, house)
         if config.asterisk == "none":
             house.live.health("asterisk", False, "未启用电话", "telephony is switched off")
         else:
@@ -80,6 +90,19 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
             _run(held, gentle_stream(house), "demonstration")
         held.push_async_callback(house.close)
         yield house
+
+
+async def _stop_video(house: House) -> None:
+    """After the last page has gone: visits stay open in SQL, and so do their rooms."""
+    if house.visits is not None:
+        await house.visits.close()
+
+
+def _part(house: House) -> None:
+    """Before the web server ends: nobody in a room is waited for, and every page comes back by itself."""
+    house.stopping = True
+    if house.rooms is not None:
+        house.rooms.part()
 
 
 def _take_data_dir(config: Config, held: AsyncExitStack) -> None:

@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from switchboard.commands import hotline, known_callers, law, prompts, rules, simulate
+from switchboard.commands import hotline, known_callers, law, prompts, rules, simulate, terminals
+from switchboard.commands.demo_visit import demo_visit
 from switchboard.commands.explain import explain
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
@@ -32,6 +33,8 @@ app.add_typer(prompts.app, name="prompts")
 app.add_typer(hotline.app, name="hotline")
 app.add_typer(known_callers.app, name="known-callers")
 app.add_typer(law.app, name="law")
+app.add_typer(terminals.app, name="terminals")
+app.command()(demo_visit)
 out = Console()
 
 
@@ -151,7 +154,10 @@ def _show_addresses(config: Config) -> None:
         for name, password in json.loads(file.read_text()).items():
             people.add_row(name, password)
         out.print(people)
-        out.print("试一次来电 try a call: [bold]switchboard demo-call[/]   停止 stop: Ctrl-C")
+        out.print(
+            "试一次来电 try a call: [bold]switchboard demo-call[/]   "
+            "试一次视频到访 try a video visit: [bold]switchboard demo-visit[/]   停止 stop: Ctrl-C"
+        )
 
 
 def _set_up_logs(level: str) -> None:

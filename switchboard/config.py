@@ -7,8 +7,9 @@ never printed, not even by accident in a traceback.
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -80,6 +81,31 @@ class Config(BaseSettings):
         pattern=r"^[0-9]{3,15}$",
         description="the number that volunteers call to sign in from an ordinary telephone",
     )
+
+    video_host: str = Field("0.0.0.0", description="the address on which video is received")  # noqa: S104
+    video_port: int = Field(
+        8443, ge=0, le=65535, description="the one UDP port of all video, from 1 to 65535, or 0 for no video"
+    )
+    video_addresses: tuple[str, ...] = Field(
+        (), description='what pages are told to send video to, as ["203.0.113.7"]; none: this machine\'s own'
+    )
+    video_turn_urls: tuple[str, ...] = Field(
+        (), max_length=6, description='the relay for closed networks, as ["turn:turn.example:3478"]'
+    )
+    video_turn_secret: SecretStr | None = Field(None, description="the secret shared with that relay")
+    video_turn_s: int = Field(3_600, ge=300, le=86_400, description="how long a page may use the relay, in s")
+    visit_kept_ms: int = Field(
+        120_000, ge=5_000, le=600_000, description="how long a visit waits for a terminal that is gone, in ms"
+    )
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$",
+        description="where citizens reach the pages, as https://12348.example; it begins the links they are sent",
+    )
+    link_sender: Literal["none", "file"] = Field(
+        "file", description="how links are sent: file (outbox/ in data_dir, for trying out) or none"
+    )
+    link_s: int = Field(900, ge=60, le=86_400, description="how long a link into a room may be opened, in s")
 
     message_most_s: int = Field(180, ge=2, le=600, description="the longest message, in s")
     message_warn_s: int = Field(
@@ -173,6 +199,14 @@ class Config(BaseSettings):
             wrong.append("trunk_addresses belongs into the trunks: remove it")
         if len({trunk.name for trunk in self.trunks}) != len(self.trunks):
             wrong.append("trunks: two of them have the same name")
+        if bool(self.video_turn_urls) != (self.video_turn_secret is not None):
+            wrong.append("video_turn_urls and video_turn_secret belong together: set both or neither")
+        if not all(_TURN.fullmatch(url) for url in self.video_turn_urls):
+            wrong.append(
+                "video_turn_urls: write turn:host:port or turns:host:port, with ?transport=udp or tcp"
+            )
+        if not _are_addresses((self.video_host, *self.video_addresses)):
+            wrong.append('video_host and video_addresses are IP addresses, as ["203.0.113.7"]')
         if not self.http_port and not self.https_port:
             wrong.append("http_port and https_port are both 0: nobody could open a page")
         if wrong:
@@ -202,6 +236,16 @@ class Config(BaseSettings):
         if self.database_url:
             return self.database_url.get_secret_value()
         return f"sqlite+aiosqlite:///{self.data_dir / 'switchboard.sqlite'}"
+
+
+_TURN = re.compile(r"turns?:[A-Za-z0-9.-]+(:[0-9]{1,5})?(\?transport=(udp|tcp))?")
+
+
+def _are_addresses(given: tuple[str, ...]) -> bool:
+    try:
+        return bool([ip_address(address) for address in given])
+    except ValueError:
+        return False
 
 
 def _are_networks(given: tuple[str, ...]) -> bool:

@@ -28,6 +28,8 @@ from switchboard.law.files import SAMPLE, read_articles
 from switchboard.law.library import Library
 from switchboard.records.people import AgentRow, Role
 from switchboard.records.store import Records
+from switchboard.records.terminals import Terminal
+from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +75,8 @@ VOLUNTEERS = (
     DemoVolunteer("v109", "蒋秀兰", "supervisor", ("zh",), {"service_complaint": 4}, True),
     DemoVolunteer("v110", "沈涛", "lawyer", ("zh", "en"), LAWYER | {"labour": 3}, True, backup=True),
 )
+TERMINAL = Terminal("t-demo", "演示终端", "演示村法律服务室", demo=True)
+"""``switchboard demo-visit`` comes from there."""
 SUPERVISOR = "s001"
 ADMINISTRATOR = "a001"
 
@@ -96,6 +100,8 @@ async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
         if not volunteer.simulated:
             await _account(records, passwords, volunteer.id, "volunteer", volunteer.id)
     await _law(records)
+    if await records.terminals.of(TERMINAL.id) is None:
+        await records.terminals.add(TERMINAL, by="demo", at_ms=now_ms())
     await _account(records, passwords, SUPERVISOR, "supervisor", None)
     await _account(records, passwords, ADMINISTRATOR, "administrator", None)
     file.touch(0o600)
@@ -143,6 +149,8 @@ class SimulatedVolunteer:
 
     def _hear(self, frame: dict[str, Any]) -> None:
         match frame:
+            case {"type": "reservation", "reservation": {"id": reservation, "card": {"medium": "visit"}}}:
+                self._once("reservation", reservation, self._decline(reservation))  # it has no face to show
             case {"type": "reservation", "reservation": {"id": reservation}}:
                 self._once("reservation", reservation, self._take(reservation))
             case {"type": "contact", "contact": {"stage": "talking", "id": contact}}:
@@ -164,6 +172,9 @@ class SimulatedVolunteer:
         await self._do("seen", reservation=reservation)
         await asyncio.sleep(_about(1.5, 5))
         await self._do("accept", reservation=reservation)
+
+    async def _decline(self, reservation: int) -> None:
+        await self._do("reject", reservation=reservation, reason="declined")
 
     async def _talk(self, contact: str) -> None:
         await asyncio.sleep(_about(15, 45))

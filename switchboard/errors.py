@@ -38,6 +38,8 @@
     └── WebError                each with its HTTP status
         ├── BadRequest          bad_request    400  not JSON, or not the JSON we asked for
         ├── NotSignedIn         not_signed_in  401
+        ├── NotPaired           not_paired     401  no terminal has this token (any more)
+        ├── WrongCode           wrong_code     401  no terminal is paired with this code (any more)
         ├── WrongPassword       wrong_password 401  also said for an account that does not exist
         ├── Forbidden           forbidden      403  the role may not do this
         ├── ForeignOrigin       foreign_origin 403
@@ -52,7 +54,12 @@
         │   ├── NoEarlierSound  no_earlier_recording
         │   ├── TicketElsewhere ticket_moved
         │   ├── TicketClosed    ticket_filed
-        │   └── NoSoundFolder   no_overlay
+        │   ├── NoSoundFolder   no_overlay
+        │   ├── VisitOpen       visit_open          another visit goes on at this terminal
+        │   └── TerminalKnown   terminal_known      a terminal of this id exists
+        ├── LinkOver            link_over      410
+        │   ├── LinkUsed        link_used           somebody has opened this link already
+        │   └── LinkExpired     link_expired
         ├── TooLarge            too_large      413
         │   └── TicketIsLong    ticket_too_long
         ├── NotJson             not_json       415
@@ -66,6 +73,7 @@
         │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
+        │   └── NoVideo         no_video            video is switched off, or there is no room left
         └── PagesMissing        pages_missing  503
 
 ``code`` never changes once published: pages and scripts decide by it. ``zh`` and ``en`` are for people and
@@ -335,6 +343,20 @@ class NotSignedIn(WebError):
     en = "Sign in first."
 
 
+class NotPaired(WebError):
+    status = 401
+    code = "not_paired"
+    zh = "此终端尚未配对或已停用，请联系管理员。"
+    en = "This terminal is not paired, or was switched off; ask an administrator."
+
+
+class WrongCode(WebError):
+    status = 401
+    code = "wrong_code"
+    zh = "配对码不正确或已过期，请向管理员索取新的配对码。"
+    en = "This pairing code is wrong or has expired; ask an administrator for a new one."
+
+
 class WrongPassword(WebError):
     status = 401
     code = "wrong_password"
@@ -375,6 +397,37 @@ class Conflict(WebError):
     code = "conflict"
     zh = "其间情况已有变化，请刷新后再试。"
     en = "Things have changed meanwhile; reload and try again."
+
+
+class VisitOpen(Conflict):
+    code = "visit_open"
+    zh = "此终端上的上一次咨询尚未结束。"
+    en = "The visit before is still open at this terminal."
+
+
+class TerminalKnown(Conflict):
+    code = "terminal_known"
+    zh = "已有同名编号的终端。"
+    en = "There is a terminal of this id already."
+
+
+class LinkOver(WebError):
+    status = 410
+    code = "link_over"
+    zh = "此链接已失效，请向志愿者索取新的链接。"
+    en = "This link cannot be used any more; ask the volunteer for a new one."
+
+
+class LinkUsed(LinkOver):
+    code = "link_used"
+    zh = "此链接已被打开过，每个链接只能使用一次。请向志愿者索取新的链接。"
+    en = "This link has been opened already, and each serves once; ask the volunteer for a new one."
+
+
+class LinkExpired(LinkOver):
+    code = "link_expired"
+    zh = "此链接已过期，请向志愿者索取新的链接。"
+    en = "This link has expired; ask the volunteer for a new one."
 
 
 class Moved(Conflict):
@@ -515,6 +568,12 @@ class Unavailable(WebError):
     code = "unavailable"
     zh = "系统的一部分暂时不可用，请稍后再试。"
     en = "A part of the switchboard is away; try again shortly."
+
+
+class NoVideo(Unavailable):
+    code = "no_video"
+    zh = "视频服务暂时不可用，请改用电话 12348。"
+    en = "Video is not available now; please call 12348."
 
 
 class PagesMissing(WebError):

@@ -18,6 +18,8 @@ async def check_health(house: House) -> dict[str, tuple[bool, str, str]]:
     }
     if house.config.asterisk != "none":  # switched off is no fault
         parts["asterisk"] = _say(bool(house.ari and house.ari.connected), "电话")
+    if house.rooms is not None:  # switched off is no fault
+        parts["video"] = _say(house.rooms.works(), "视频")
     if broken := house.rules.broken:
         parts["rules"] = (
             False,

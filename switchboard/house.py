@@ -47,7 +47,12 @@ from switchboard.overload import OverloadWatch
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
+from switchboard.sending import sender_of
 from switchboard.times import now_ms
+from switchboard.visits.lift import Lift
+from switchboard.visits.rooms import Rooms, own_addresses
+from switchboard.visits.socket import visit_socket
+from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
 
@@ -106,6 +111,9 @@ class House:
         self.dispatch.listen(self.overload.take)
         self.tasks = Tasks(self)
         self.wrong_codes = WrongCodes()
+        self.rooms: Rooms | None = None
+        self.sender = sender_of(config)
+        self.visits: Visits | None = None
         self.stopping = False
         self.dispatch.on_reset = self._restore_anew
         self._restoring: asyncio.Task[None] | None = None
@@ -139,6 +147,40 @@ class House:
         if policy_changed:
             self.background(self.desks.subscribe_anew())
         self.live.rules_changed()
+
+    # ---- video
+
+    def use_rooms(self, rooms: Rooms) -> None:
+        self.rooms = rooms
+        self.visits = Visits(self, rooms)
+
+    def video_of(self, contact: Contact, agent: str) -> dict[str, Any] | None:
+        """The way into the contact's room for this volunteer's desk; None where there is none."""
+        if contact.meeting is not None:
+            return contact.meeting.frame(agent)
+        return contact.lift.frame(agent) if contact.lift is not None else None
+
+    def lift_of(self, contact_id: str) -> Lift | None:
+        """The call's lift to video, while both go on."""
+        contact = self.live.contact(contact_id)
+        return contact.lift if contact else None
+
+    async def end_room_of(self, contact_id: str) -> None:
+        """The contact has ended while we were away; so has its room, if it has one."""
+        room = self.rooms.of_contact(contact_id) if self.rooms else None
+        if self.rooms is not None and room is not None:
+            await self.rooms.end(room, "lost")
+
+    @property
+    def public_url(self) -> str:
+        """What begins a link that a citizen is sent."""
+        config = self.config
+        if config.public_url:
+            return config.public_url
+        if config.https_port:
+            address = (config.video_addresses or own_addresses("0.0.0.0"))[0]  # noqa: S104 - asked, not bound
+            return f"https://{address}:{config.https_port}"
+        return f"http://localhost:{config.http_port}"
 
     # ---- telephony
 
@@ -201,7 +243,9 @@ class House:
         contact = self.live.contact(contact_id)
         if contact is None:
             return
-        if contact.talk:
+        if contact.meeting:
+            contact.meeting.leave(agent or contact.agent or "")
+        elif contact.talk:
             await contact.talk.leave(agent or contact.agent or "")
         elif contact.leg:
             contact.agent_done = True
@@ -253,6 +297,11 @@ class House:
     async def pause_recording(self, contact_id: str, *, paused: bool) -> str | None:
         """Leave out what is said from now on, or record again; both sides hear it said. Returns why not, or None."""
         contact = self.live.contact(contact_id)
+        if contact is not None and contact.meeting is not None:
+            if why := contact.meeting.pause(paused=paused):
+                return why
+            self.desks.talking(contact, recording=True)
+            return None
         if contact is None or contact.recording is None:
             return "not_recorded"
         if "hold" in contact.stops:
@@ -376,6 +425,7 @@ class House:
             language=contact.language,
             arrived_ms=contact.queued_ms or contact.arrived_ms,
             priority=contact.priority,
+            district=contact.terminal.district if contact.terminal else None,
             preferred=contact.preferred,
             preferred_role=contact.preferred_role,
             asked_ms=contact.asked_ms or 0,
@@ -460,6 +510,12 @@ class House:
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         return await desk_socket(self, request, agent_id)
 
+    async def visit_socket(self, request: web.Request) -> web.StreamResponse:
+        return await visit_socket(self, request)
+
+    def languages(self) -> list[dict[str, str]]:
+        return [{"id": one.id, "zh": one.zh, "en": one.en} for one in self.policy.languages]
+
     def directory_of(self, agent_id: str) -> dict[str, Any]:
         return self.directory.of(agent_id)
 
@@ -467,6 +523,10 @@ class House:
         from switchboard.demo import demo_call  # the demonstration stands on the house, not in it
 
         return await demo_call(self, keys=keys)
+
+    def held_elsewhere(self, entry_id: str) -> bool:
+        """Whether an entry of the routing engine belongs to a message, a call-back or a visit."""
+        return self.tasks.holds(entry_id) or (self.visits is not None and self.visits.holds(entry_id))
 
     async def standing(self, contact_id: str) -> Standing | None:
         return await self.engine.standing(contact_id)

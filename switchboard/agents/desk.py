@@ -109,7 +109,7 @@ class Desk:
             self.ring.seat_left.set()
         self.tell({"type": "state", "state": self.state})
         if change.state == "wrap_up" and self.contact and self.contact["part"] == "lead":
-            self.contact |= {"stage": "wrap_up", "wrap_up_until": change.until_ms}
+            self.contact |= {"stage": "wrap_up", "wrap_up_until": change.until_ms, "video": None}
             self.tell({"type": "contact", "contact": self.contact})
         elif change.state in ("available", "paused", "offline") and self.contact:
             self._contact_gone()
@@ -175,12 +175,13 @@ class Desk:
             "talking_since": contact.talking_ms,
             "wrap_up_until": None,
             "recording": bool(talk and talk.recorded and not asked),
-            "recording_paused": "secret" in contact.stops,
+            "recording_paused": contact.is_paused,
             "consent": contact.consent,
             "transfers": [] if asked else self.house.transfers_of(contact),
             "hand_over": contact.handing,
             "passed_to": None,
             "extended": False,
+            "video": None if asked else self.house.video_of(contact, self.agent.id),
             **(talk.frame(self.agent.id) if talk else alone | {"room": None}),
         }
         if asked and self.contact["room"]:
@@ -191,7 +192,7 @@ class Desk:
         """The wrap-up that this process found when it began."""
         self._serve(contact, contact.entry_id)
         if self.contact:
-            self.contact |= {"stage": "wrap_up", "wrap_up_until": until_ms}
+            self.contact |= {"stage": "wrap_up", "wrap_up_until": until_ms, "video": None}
             self.tell({"type": "contact", "contact": self.contact})
 
     def talking(self, contact: Contact, recording: bool) -> None:
@@ -203,9 +204,18 @@ class Desk:
                 "stage": "talking",
                 "talking_since": contact.talking_ms,
                 "recording": recording,
-                "recording_paused": "secret" in contact.stops,
+                "recording_paused": contact.is_paused,
                 "consent": contact.consent,
+                "video": self.house.video_of(contact, self.agent.id),
             }
+            self.tell({"type": "contact", "contact": self.contact})
+
+    def video(self, contact: Contact) -> None:
+        """A room has opened or ended, or a caller who was invited into it has come."""
+        if self.contact is None and self.state["name"] == "in_contact":
+            self._serve(contact, contact.entry_id)
+        if self.contact and self.contact["id"] == contact.id and self.contact["stage"] != "wrap_up":
+            self.contact |= {"video": self.house.video_of(contact, self.agent.id)}
             self.tell({"type": "contact", "contact": self.contact})
 
     def _begin_ticket(self, contact: Contact) -> None:
@@ -231,7 +241,7 @@ class Desk:
         if self.contact["part"] == "colleague":
             self.contact["stage"] = "talking" if self.contact["room"] else "connecting"
             self.contact["recording"] = talk.recorded and self.contact["room"] == "three_way"
-            self.contact["recording_paused"] = "secret" in contact.stops
+            self.contact["recording_paused"] = contact.is_paused
         elif before == "colleague":  # the caller is this volunteer's from now on
             self._talks = contact.talks + contact.turns
             self._begin_ticket(contact)

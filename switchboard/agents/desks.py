@@ -287,6 +287,12 @@ class Desks:
         if desk:
             desk.talking(contact, recording)
 
+    def video(self, contact: Contact) -> None:
+        """The contact's room, as its volunteer's desk shows it, has changed."""
+        desk = self._desks.get(contact.agent or "")
+        if desk:
+            desk.video(contact)
+
     def conversation(self, contact: Contact) -> None:
         """Who hears whom has changed: every volunteer in the talk sees it."""
         for agent in contact.talk.agents if contact.talk else ():

@@ -116,11 +116,16 @@ class Arrivals:
                     by="system",
                     hangup_cause=None,
                 )
+                await self._house.end_room_of(record.id)
         await self._house.tasks.resume(found)
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
             ours = entry.id.partition("/")[0] in {contact.id for contact in self._contacts.values()}
-            if entry.owner == self._house.engine.owner and not ours and not self._house.tasks.holds(entry.id):
+            if (
+                entry.owner == self._house.engine.owner
+                and not ours
+                and not self._house.held_elsewhere(entry.id)
+            ):
                 await self._forget(entry)
 
     async def _resume(self, record: ContactRecord, channel_id: str) -> None:

@@ -42,7 +42,7 @@ async def book_callback(call: Call, contact: Contact) -> bool:
     if number is None or when is None:
         return False
     later_ms = next_morning_ms(house.calendar, now_ms()) if when == "later" else None
-    contact.booking = asyncio.create_task(_promised(house, contact, number, later_ms))
+    contact.booking = asyncio.create_task(book(house, contact, number, later_ms))
     await asyncio.shield(contact.booking)
     return True
 
@@ -53,7 +53,7 @@ async def tell_booked(call: Call, contact: Contact) -> None:
         await say(call, booked_prompts(call, await contact.booking))
 
 
-async def _promised(house: House, contact: Contact, number: str, next_ms: int | None) -> Contact:
+async def book(house: House, contact: Contact, number: str, next_ms: int | None) -> Contact:
     """Not given up half-way, whoever hangs up or accepts meanwhile."""
     ident = callback_id(contact.id)
     await contact.stored()

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from switchboard.dispatch import Inbox
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
+    from switchboard.records.terminals import Terminal
     from switchboard.rules import Rules
+    from switchboard.visits.lift import Lift
+    from switchboard.visits.meeting import Meeting
+    from switchboard.visits.visitor import Visitor
 from switchboard.errors import RecordsAway
 from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
@@ -130,6 +134,13 @@ class Contact:
     """What a caller who was passed on is told first."""
     stops: set[str] = field(default_factory=set)
     """Why silence is recorded: ``secret`` (the volunteer's choice), ``hold``."""
+    terminal: Terminal | None = None
+    """Where the visitor stands; of a visit only."""
+    visitor: Visitor | None = None
+    meeting: Meeting | None = None
+    """Visitor and volunteer in their room."""
+    lift: Lift | None = None
+    """A call that is lifted to video."""
     rules: Rules = field(init=False)
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -218,13 +229,19 @@ class Contact:
             self.note("stage", stage=stage)  # the other stages follow from events of their own
         self.show()
 
-    def understood(self, taken: Intake) -> None:
-        """What the caller told the machine; a refusal to be recorded is stored before anything could be."""
-        self.language, self.matter, self.consent = taken.language, taken.matter, taken.consent
-        self.priority_reason, self.priority = taken.priority, self.level_of(taken.priority)
+    @property
+    def records_talks(self) -> bool:
+        """Whether this hotline records its talks at all."""
         hotline = self.rules.hotlines.get(self.hotline)
-        if hotline and hotline.record != "none":
-            self.note("consent", recording=taken.consent)
+        return hotline is not None and hotline.record != "none"
+
+    def understood(self, taken: Intake, *, asked: bool = True) -> None:
+        """What the caller told the machine; a refusal to be recorded is stored before anything could be. Not
+        ``asked``: whether to record is asked later."""
+        if asked and self.records_talks:
+            self.consents(taken.consent)
+        self.language, self.matter = taken.language, taken.matter
+        self.priority_reason, self.priority = taken.priority, self.level_of(taken.priority)
         self.note(
             "intake",
             language=taken.language,
@@ -235,6 +252,10 @@ class Contact:
             wish=taken.wish,
         )
         self.show()
+
+    def consents(self, recording: bool) -> None:
+        self.consent = recording
+        self.note("consent", recording=recording)
 
     def level_of(self, reason: str | None) -> int:
         """The level of a reason of priority; 0 for none, and for one that the policy does not know."""
@@ -264,6 +285,11 @@ class Contact:
     def recording_id(self) -> str:
         """Of the talk that goes on now; each has its own."""
         return f"rec-{self.id}-{self.talks + 1}" if self.talks else f"rec-{self.id}"
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether a secret is left out of the recording just now."""
+        return "secret" in self.stops or bool(self.meeting and self.meeting.paused)
 
     async def pause_recording(self) -> bool:
         """The volunteer leaves a secret out. False when that is so already."""
@@ -495,6 +521,16 @@ class Contact:
 
     def show(self) -> None:
         self.house.live.contact_changed(self)
+        if self.visitor is not None:
+            self.visitor.changed()
+
+    @property
+    def place(self) -> dict[str, str | None] | None:
+        """Where the visitor stands, in words; None for everybody who calls."""
+        terminal = self.terminal
+        if terminal is None:
+            return None
+        return {"name": terminal.name, "village": terminal.village, "district": terminal.district}
 
     def card(self) -> dict[str, Any]:
         """What a volunteer sees before accepting (docs/protocol.md)."""
@@ -510,6 +546,7 @@ class Contact:
             "earlier": self.earlier,
             "demo": self.demo,
             "passed": self.handed,
+            "terminal": self.place,
         }
 
     def asked_by(self, entry: str) -> Colleague | None:
@@ -547,6 +584,7 @@ class Contact:
             "overdue": self.due_ms is not None and self.ended_ms is None and self.due_ms < now_ms(),
             "attempts": self.attempts,
             "origin": self.origin,
+            "terminal": self.place,
             "demo": self.demo,
         }
 
@@ -566,6 +604,7 @@ async def open_contact(contact: Contact) -> AsyncIterator[Contact]:
         hotline=contact.hotline,
         caller=contact.caller,
         channel=contact.channel,
+        terminal=contact.terminal.id if contact.terminal else None,
         demo=contact.demo,
         rules=contact.rules.numbers_for(contact.hotline),
     )

@@ -20,7 +20,6 @@ from ivr.call import Call
 from ivr.errors import AriError, LegFailed
 from ivr.hotline import Hotline
 from ivr.prompt import say
-from routing.model import EXCLUDE_MS
 from switchboard.contacts import front
 from switchboard.contacts.after import ask_survey
 from switchboard.contacts.callback import tell_booked
@@ -28,6 +27,7 @@ from switchboard.contacts.contact import Contact, open_contact
 from switchboard.contacts.found import Recalled, find_conversation, recall
 from switchboard.contacts.legs import Party, finish_seat, ring_desk
 from switchboard.contacts.message import leave_message
+from switchboard.contacts.queue import give_back, queued
 from switchboard.contacts.talk import talk
 from switchboard.contacts.transfers import resume_transfer, transfer_caller
 from switchboard.contacts.waiting import (
@@ -179,7 +179,7 @@ async def reach_volunteer(
     contact.queued_ms = contact.queued_ms or since_ms
     contact.enter("waiting")
     async with (
-        _queued(contact, since_ms) as inbox,
+        queued(contact, since_ms) as inbox,
         house.waiting_room.seat(call),
         _told(call, contact) as told,
     ):
@@ -194,7 +194,7 @@ async def reach_volunteer(
                         await ring_desk(contact, party, held)
                     except LegFailed as failed:
                         log.info("leg failed", contact=contact.id, agent=met.agent, cause=failed.cause)
-                        await _give_back(contact, inbox, met)
+                        await give_back(contact, inbox, met)
                         continue
                     held.push_async_callback(finish_seat, contact, met.reservation)
                     await told
@@ -245,38 +245,3 @@ async def _volunteer_or_wish(
         inbox.served = False
         return "booked"
     return wish.result() if not wish.cancelled() and not inbox.served else volunteer.result()
-
-
-async def _give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None:
-    """The caller keeps the place; a volunteer whose page was gone may meet this caller again as soon as it is back."""
-    inbox.served = False
-    gone = contact.house.desks.is_away(accepted.agent)
-    reason, exclude_ms = ("desk_gone", 0) if gone else ("no_answer", EXCLUDE_MS)
-    contact.reservation_ended(accepted.reservation, "leg_failed", reason)
-    await contact.house.engine.give_back(accepted.reservation, reason, "paused", exclude_ms=exclude_ms)
-
-
-@asynccontextmanager
-async def _queued(contact: Contact, since_ms: int) -> AsyncIterator[Inbox]:
-    """In the queue; a caller who leaves before anybody has answered leaves it too."""
-    house = contact.house
-    with house.dispatch.inbox(contact) as inbox:
-        contact.note("queued", at_ms=since_ms, entry=contact.id)
-        try:  # a hang-up while entering counts too: the engine may have let the entry in already
-            revive_ms = await house.engine.now_ms() if contact.requeued else 0
-            pending = await house.engine.enter(house.entry_of(contact), revive_ms=revive_ms)
-            if pending:
-                inbox.met(pending)
-            yield inbox
-        except BaseException:
-            await asyncio.shield(_leave_queue(contact, "caller_left"))
-            raise
-        if not inbox.served:
-            await _leave_queue(contact, contact.end_reason or "exited")
-
-
-async def _leave_queue(contact: Contact, reason: str) -> None:
-    """Out of the queue; where a volunteer has accepted in the same moment, that seat comes free again."""
-    engine = contact.house.engine
-    if not await engine.abandon(contact.id, reason=reason) and contact.reservation:
-        await engine.finish(contact.reservation, wrap_up_ms=0)

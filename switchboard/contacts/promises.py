@@ -79,7 +79,7 @@ async def promise(
         ident,
         "promised",
         key="promised",
-        origin=call.id if call.medium == "call" else None,
+        origin=call.id if call.medium in ("call", "visit") else None,
         due_ms=house.calendar.due_ms(call.arrived_ms, days),
         next_ms=next_ms,
         code=await new_code(house),

@@ -16,6 +16,7 @@ from switchboard.contacts.conversation import Conversation, Over
 from switchboard.contacts.legs import Party, finish_seat
 from switchboard.contacts.recordings import recorded_talk
 from switchboard.contacts.transfers import guests
+from switchboard.visits.lift import lifted_again
 
 if TYPE_CHECKING:
     from switchboard.contacts.found import Found
@@ -50,9 +51,13 @@ async def talk(
         third = await held.enter_async_context(guests(contact, hotline, bridge, resumed=found is not None))
         contact.talk = Conversation(call, contact, bridge, legs, lead, third)
         try:
+            if found:
+                await lifted_again(contact)
             over = await _with_volunteers(call, contact, hotline, bridge, contact.talk, found)
         finally:
             ended, contact.talk = contact.talk, None
+            if contact.lift:
+                await contact.lift.close()
             await ended.close()
         if over in ("left", "lost") and third.wanted:
             contact.enter("transfer")

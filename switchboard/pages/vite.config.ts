@@ -34,6 +34,7 @@ export default defineConfig({
         desk: here('desk/index.html'),
         board: here('board/index.html'),
         admin: here('admin/index.html'),
+        video: here('video/index.html'),
         room: here('room/index.html'),
       },
     },

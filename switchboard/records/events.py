@@ -38,7 +38,8 @@ ColleagueHow = Literal[
     "asked", "accepted", "declined", "no_answer", "nobody", "withdrawn", "joined", "left", "caller_left"
 ]
 PassedHow = Literal["blind", "attended", "stayed"]
-RecordingKind = Literal["talk", "remark", "message"]
+RecordingKind = Literal["talk", "remark", "message", "room"]
+VideoHow = Literal["invited", "up", "lost", "ended"]
 FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
 AppealOutcome = Literal["upheld", "dismissed"]
 """``upheld``: the rating is left out of the volunteer's figures and of what the routing engine knows of them."""
@@ -171,6 +172,7 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "hotline": _maybe(_text(32)),
         "caller": _maybe(_text(64)),
         "channel": _maybe(_text(128)),
+        "terminal": _maybe(is_slug),
         "demo": _Field(_flag, required=False, default=False),
         "rules": _maybe(_numbers),
     },
@@ -290,6 +292,8 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "gaps": _Field(_gaps, required=False, default=()),
         "kind": _Field(_one_of(RecordingKind), required=False, default="talk"),
     },
+    # A call lifted to video: a link was sent, its page is in the room, the telephone is all there is again.
+    "video": {"how": _Field(_one_of(VideoHow)), "agent": _maybe(is_slug), "room": _maybe(is_slug)},
     "disconnected": {"by": _Field(_one_of(EndedBy))},
     "survey": {"question": _Field(is_slug), "answer": _Field(_text(8))},
     # ``ticket`` is the SHA-256 of what was typed (records.tickets); without an outcome the time ran out.

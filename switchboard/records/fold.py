@@ -86,6 +86,7 @@ class ContactRecord:
     next_ms: int | None = None
     code: str | None = None
     attempts: int = 0
+    terminal: str | None = None
     demo: bool = False
     final: bool = False
     last_seq: int = 0
@@ -190,7 +191,7 @@ class _Folding:
         if "medium" in self._set:
             return
         self._set["arrived_ms"] = event.at_ms
-        for name in ("medium", "hotline", "caller", "channel"):
+        for name in ("medium", "hotline", "caller", "channel", "terminal"):
             self._set[name] = _str(data.get(name))
         self._set["demo"] = data.get("demo") is True
 

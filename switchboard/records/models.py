@@ -112,6 +112,7 @@ class ContactRow(Base):
     next_ms: Mapped[int | None] = mapped_column(BigInteger)
     code: Mapped[str | None] = mapped_column(String(12))
     attempts: Mapped[int] = mapped_column(Integer, server_default="0")
+    terminal: Mapped[str | None] = mapped_column(String(64))
     demo: Mapped[bool] = mapped_column(Boolean)
     final: Mapped[bool] = mapped_column(Boolean)
     last_seq: Mapped[int] = mapped_column(Integer)
@@ -378,3 +379,70 @@ class AuditRow(Base):
     outcome: Mapped[str] = mapped_column(String(32))
     before: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class TerminalRow(Base):
+    """A terminal in a village. Token and pairing code are kept as digests only (records.terminals)."""
+
+    __tablename__ = "terminals"
+    __table_args__ = (
+        UniqueConstraint("token_hash", name="terminals_token"),
+        UniqueConstraint("code_hash", name="terminals_code"),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    village: Mapped[str] = mapped_column(String(80))
+    district: Mapped[str | None] = mapped_column(String(64))
+    token_hash: Mapped[str | None] = mapped_column(String(64))
+    code_hash: Mapped[str | None] = mapped_column(String(64))
+    code_until_ms: Mapped[int | None] = mapped_column(BigInteger)
+    paired_ms: Mapped[int | None] = mapped_column(BigInteger)
+    seen_ms: Mapped[int | None] = mapped_column(BigInteger)
+    disabled: Mapped[bool] = mapped_column(Boolean)
+    demo: Mapped[bool] = mapped_column(Boolean)
+    created_ms: Mapped[int] = mapped_column(BigInteger)
+
+
+class RoomRow(Base):
+    """A video room. ``state`` is what the bridge needs to open it again after a restart (``bridge.state``)."""
+
+    __tablename__ = "rooms"
+    __table_args__ = (Index("rooms_contact", "contact"), Index("rooms_ended", "ended_ms"))
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    contact: Mapped[str] = mapped_column(String(64))
+    seats: Mapped[int] = mapped_column(Integer)
+    opened_ms: Mapped[int] = mapped_column(BigInteger)
+    ended_ms: Mapped[int | None] = mapped_column(BigInteger)
+    reason: Mapped[str | None] = mapped_column(String(40))
+    state: Mapped[dict[str, Any] | None] = mapped_column(Json)
+
+
+class RoomEventRow(Base):
+    """What happened in a room (``video.events``), append-only; ``since_ms`` is the monotonic clock."""
+
+    __tablename__ = "room_events"
+    __table_args__ = (Index("room_events_room", "room", "id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
+    room: Mapped[str] = mapped_column(String(64))
+    at_ms: Mapped[int] = mapped_column(BigInteger)
+    since_ms: Mapped[int] = mapped_column(BigInteger)
+    kind: Mapped[str] = mapped_column(String(32))
+    data: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class RoomLinkRow(Base):
+    """A link into one room, for one use; its token is kept as a digest only."""
+
+    __tablename__ = "room_links"
+    __table_args__ = (Index("room_links_room", "room"),)
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    room: Mapped[str] = mapped_column(String(64))
+    contact: Mapped[str] = mapped_column(String(64))
+    made_by: Mapped[str] = mapped_column(String(64))
+    made_ms: Mapped[int] = mapped_column(BigInteger)
+    expires_ms: Mapped[int] = mapped_column(BigInteger)
+    used_ms: Mapped[int | None] = mapped_column(BigInteger)

@@ -23,7 +23,9 @@ from switchboard.records.people import Account, AgentRow, Passwords, People, Rol
 from switchboard.records.phones import Phone, Phones
 from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page, Rated, TaskFigures
+from switchboard.records.rooms import RoomLog
 from switchboard.records.shifts import Shifts
+from switchboard.records.terminals import Terminals
 from switchboard.records.tickets import Tickets
 from switchboard.records.writer import Writer
 from switchboard.times import now_ms
@@ -61,6 +63,8 @@ class Records:
         self.own = OwnFiguresOf(database)
         self.overload = OverloadSteps(database, self._audit)
         self.tickets = Tickets(database)
+        self.terminals = Terminals(database, self._audit)
+        self.rooms = RoomLog(database)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:

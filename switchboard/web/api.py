@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 routes = Routes()
 
 HEALTH_S = 5.0
+TYPES = {".webm": "video/webm", ".mkv": "video/x-matroska", ".json": "application/json"}
+"""Of a recording that is no WAV: a room's tracks, and the manifest over them."""
 
 
 @routes.add(
@@ -102,7 +104,7 @@ async def contact(call: Call) -> schemas.ContactWithEvents:
     "GET",
     "/api/contacts/{id}/recordings/{recording}",
     roles=SIGNED_IN,
-    summary="One recording of a contact, as WAV; a volunteer hears their own",
+    summary="One recording of a contact: WAV, of a room WebM or Matroska; a volunteer hears their own",
     parts={"id": schemas.SLUG, "recording": schemas.SLUG},
 )
 async def recording(call: Call) -> web.StreamResponse:
@@ -119,7 +121,7 @@ async def recording(call: Call) -> web.StreamResponse:
     if not file.is_relative_to(root.resolve()) or not await asyncio.to_thread(file.is_file):
         raise NotFound
     await call.house.records.audit(call.account.name, "recording.listen", ident)
-    return web.FileResponse(file, headers={"Content-Type": "audio/wav"})
+    return web.FileResponse(file, headers={"Content-Type": TYPES.get(file.suffix, "audio/wav")})
 
 
 @routes.add(
@@ -229,4 +231,6 @@ async def healthz(call: Call) -> web.Response:
 async def prometheus(call: Call) -> web.Response:
     metrics.BACKLOG.set(call.house.records.backlog)
     metrics.AWAY.set(call.house.records.away_s)
+    for what, count in (call.house.rooms.counts() if call.house.rooms else {}).items():
+        metrics.VIDEO.labels(what).set(count)
     return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

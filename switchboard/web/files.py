@@ -13,6 +13,8 @@ from switchboard.web.security import message_page
 routes = Routes()
 
 PAGES = {"/": "home", "/sign-in": "sign-in", "/desk": "desk", "/board": "board", "/admin": "admin"}
+PAGES_WITH_TOKEN = {"/v/{token}": "video"}
+"""The page of whoever was sent a link; the token is read by its script."""
 
 
 def _page(name: str) -> Handler:
@@ -28,6 +30,16 @@ def _page(name: str) -> Handler:
 
     return page
 
+
+for _path, _name in PAGES_WITH_TOKEN.items():
+    routes.add(
+        "GET",
+        _path,
+        roles=ANYBODY,
+        summary=f"The page {_name}",
+        kind="page",
+        parts={"token": r"[A-Za-z0-9_-]{1,64}"},
+    )(_page(_name))
 
 for _path, _name in PAGES.items():
     routes.add("GET", _path, roles=ANYBODY, summary=f"The page {_name}", kind="page")(_page(_name))

@@ -16,6 +16,9 @@ from switchboard.calendar import Calendar
 from switchboard.law.library import Library
 from switchboard.records import Records
 from switchboard.rules import RuleBook
+from switchboard.visits.lift import Lift
+from switchboard.visits.rooms import Rooms
+from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
 
 STATIC = Path(__file__).resolve().parent / "static"
@@ -77,6 +80,14 @@ class WebHouse(Protocol):
     @property
     def calendar(self) -> Calendar: ...
 
+    @property
+    def rooms(self) -> Rooms | None:
+        """The video rooms; None where video is switched off."""
+        ...
+
+    @property
+    def visits(self) -> Visits | None: ...
+
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""
         ...
@@ -99,6 +110,18 @@ class WebHouse(Protocol):
 
     async def desk_socket(self, request: web.Request, agent_id: str) -> web.StreamResponse:
         """Upgrade and serve until the desk leaves; origin, session and role have been checked."""
+        ...
+
+    def lift_of(self, contact_id: str) -> Lift | None:
+        """A call's lift to video, while both go on."""
+        ...
+
+    async def visit_socket(self, request: web.Request) -> web.StreamResponse:
+        """Upgrade and serve a terminal until its visit is over; the origin has been checked."""
+        ...
+
+    def languages(self) -> list[dict[str, str]]:
+        """``id``, ``zh``, ``en`` of each language that volunteers serve in."""
         ...
 
     async def standing(self, contact_id: str) -> Standing | None:

@@ -22,6 +22,13 @@ AWAY = Gauge(
 )
 PART_OK = Gauge("switchboard_part_ok", "1 while a part works.", ("part",), registry=REGISTRY)
 
+VIDEO = Gauge(
+    "switchboard_video",
+    "The video bridge: rooms, packets, what was dropped.",
+    ("what",),
+    registry=REGISTRY,
+)
+
 TASKS = Gauge(
     "switchboard_tasks", "Coroutines under way; a number that only grows is a leak.", registry=REGISTRY
 )

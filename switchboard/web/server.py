@@ -17,6 +17,7 @@ from switchboard.web import (
     files,
     help_calls,
     law,
+    links,
     own_figures,
     own_phone,
     prompts,
@@ -24,20 +25,30 @@ from switchboard.web import (
     shifts,
     sockets,
     swaps,
+    terminals,
     tickets,
     walk,
 )
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
-from switchboard.web.sessions import CookieStorage, SignInDesk, keep_session
+from switchboard.web.sessions import (
+    TRIES,
+    TRIES_OF_ADDRESS,
+    CookieStorage,
+    SignInDesk,
+    Throttle,
+    keep_session,
+)
 from switchboard.web.sip_relay import SipLines
 from switchboard.web.state import (
     CLIENT,
     COOKIES,
     GOING,
     HOUSE,
+    LINK_DOOR,
     LOCAL_ADMIN,
+    PAIRING_DOOR,
     ROUTES,
     SIGN_IN_DESK,
     SIP_LINES,
@@ -47,7 +58,7 @@ from switchboard.web.state import (
 PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
-    *(law, tickets, earlier),
+    *(law, tickets, earlier, terminals, links),
     *(sockets, files),
 )
 
@@ -65,6 +76,8 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app[LOCAL_ADMIN] = local_admin
     app[COOKIES] = CookieStorage(house.web.secret, https_in_front=house.web.https_in_front)
     app[SIGN_IN_DESK] = SignInDesk()
+    app[PAIRING_DOOR] = Throttle(TRIES)
+    app[LINK_DOOR] = Throttle(TRIES_OF_ADDRESS)
     app[SIP_LINES] = SipLines()
     app[SOUND_DOOR] = asyncio.Semaphore(1)
     app[GOING] = asyncio.Event()

@@ -11,7 +11,7 @@ from aiohttp_session import Session
 if TYPE_CHECKING:
     from switchboard.web.house import WebHouse
     from switchboard.web.routes import Route
-    from switchboard.web.sessions import CookieStorage, SignInDesk
+    from switchboard.web.sessions import CookieStorage, SignInDesk, Throttle
     from switchboard.web.sip_relay import SipLines
 
 HOUSE: web.AppKey[WebHouse] = web.AppKey("house")
@@ -27,6 +27,9 @@ SOUND_DOOR = web.AppKey("sound_door", asyncio.Semaphore)
 """One recording is converted at a time: it keeps a core busy for some seconds."""
 
 SIGN_IN_DESK: web.AppKey[SignInDesk] = web.AppKey("sign_in_desk")
+PAIRING_DOOR: web.AppKey[Throttle] = web.AppKey("pairing_door")
+"""Counts the pairing codes that were tried, by address."""
+LINK_DOOR: web.AppKey[Throttle] = web.AppKey("link_door")
 SIP_LINES: web.AppKey[SipLines] = web.AppKey("sip_lines")
 CLIENT = web.AppKey("client", ClientSession)
 GOING = web.AppKey("going", asyncio.Event)

@@ -30,7 +30,7 @@ async def sign_in(
         base_url=f"http://localhost:{port or switchboard.http_port}", locale="zh-CN", bypass_csp=False
     )
     context.set_default_timeout(PATIENCE_S * 1000)
-    await context.grant_permissions(["microphone", "notifications"])
+    await context.grant_permissions(["microphone", "camera", "notifications"])
     if before:
         await context.add_init_script(before)
     page = await context.new_page()

@@ -26,6 +26,7 @@ QUIET = (
     "--disable-component-update",
     "--disable-sync",
     "--autoplay-policy=no-user-gesture-required",
+    "--allow-loopback-in-peer-connection",
 )
 FAKE_DEVICES = "--use-fake-device-for-media-stream"
 NO_QUESTIONS = "--use-fake-ui-for-media-stream"

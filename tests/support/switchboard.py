@@ -66,6 +66,7 @@ class Switchboard:
 
     def __post_init__(self) -> None:
         self.http_port, self.sip_port, self.ari_port = free_port(), free_port(), free_port()
+        self.video_port = free_port("udp")
         self.rtp_first, self.rtp_last = free_range(1000)
         self.base_url = f"http://127.0.0.1:{self.http_port}"
         self.data_dir = Path()  # made on entering; its name is short because of the unix sockets in it
@@ -171,6 +172,7 @@ class Switchboard:
             "HTTPS_PORT": 0,
             "SIP_PORT": self.sip_port,
             "ASTERISK_HTTP_PORT": self.ari_port,
+            "VIDEO_PORT": self.video_port,
             "RTP_FIRST": self.rtp_first,
             "RTP_LAST": self.rtp_last,
             "DEMO": self.demo,

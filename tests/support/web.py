@@ -19,6 +19,8 @@ from switchboard.config import load_config
 from switchboard.law import Library
 from switchboard.records import Records, Role
 from switchboard.rules import RuleBook, read_seeds
+from switchboard.visits.rooms import Rooms
+from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
 from switchboard.web.server import make_app
@@ -39,6 +41,8 @@ class SmallHouse:
             static_dir=static_dir,
         )
         self.recordings_dir = static_dir
+        self.rooms: Rooms | None = None
+        self.visits: Visits | None = None
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
@@ -66,6 +70,15 @@ class SmallHouse:
             {"id": "over_80", "zh": "八十岁以上老人", "en": "Over 80"},
             {"id": "minor", "zh": "未成年人", "en": "Minor"},
         ]
+
+    def lift_of(self, contact_id: str) -> None:
+        return None
+
+    def languages(self) -> list[dict[str, str]]:
+        return [{"id": "zh", "zh": "普通话", "en": "Mandarin"}]
+
+    async def visit_socket(self, request: web.Request) -> web.StreamResponse:
+        return await self.desk_socket(request, "a terminal")
 
     def present(self) -> list[str]:
         return self.at_desks

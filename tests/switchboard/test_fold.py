@@ -243,6 +243,7 @@ def test_what_may_be_left_out_gets_its_default() -> None:
         "hotline": None,
         "caller": None,
         "channel": None,
+        "terminal": None,
         "demo": False,
         "rules": None,
     }

@@ -78,6 +78,20 @@ ALLOWED = {
     "GET /api/help-calls": {"supervisor", "administrator"},
     "POST /api/help-calls/{number}/seen": {"supervisor", "administrator"},
     "POST /api/help-calls/{number}/close": {"supervisor", "administrator"},
+    "GET /api/terminals": {"administrator"},
+    "POST /api/terminals": {"administrator"},
+    "POST /api/terminals/{id}/code": {"administrator"},
+    "DELETE /api/terminals/{id}": {"administrator"},
+    "POST /api/terminal/pair": {None, "volunteer", "supervisor", "administrator"},
+    "GET /api/terminal": set(),
+    "POST /api/visits": {None, "volunteer", "supervisor", "administrator"},
+    "GET /api/visits/{id}": set(),
+    "DELETE /api/visits/{id}": set(),
+    "GET /api/links/{token}": {None, "volunteer", "supervisor", "administrator"},
+    "POST /api/links/{token}": {None, "volunteer", "supervisor", "administrator"},
+    "GET /ws/visit": {None, "volunteer", "supervisor", "administrator"},
+    "GET /video/{room}": {None, "volunteer", "supervisor", "administrator"},
+    "GET /v/{token}": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
     "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
     "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
@@ -117,14 +131,19 @@ async def test_each_role_reaches_exactly_its_routes(client: Client, role: str | 
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
         words = {"kind": "hotline", "name": "12348", "language": "zh", "key": "welcome"}
-        path = path.format(number=123, recording="r-none", other="c-other", **words)
+        path = path.format(
+            number=123, recording="r-none", other="c-other", token="x" * 32, room="none", **words
+        )
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
             refused = answer.status in (401, 403)
             assert refused == (role not in ALLOWED[name_of(route)]), (name_of(route), answer.status)
             assert answer.status < 500, name_of(route)
             if refused:
-                expected = 401 if role is None and route.kind != "socket" else 403
+                of_terminals = not ALLOWED[
+                    name_of(route)
+                ]  # whoever has a terminal's token, and nobody by role
+                expected = 401 if of_terminals or (role is None and route.kind != "socket") else 403
                 assert answer.status == expected
     async with client.delete("/api/session") as answer:
         assert answer.status == 204

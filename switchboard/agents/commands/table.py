@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from switchboard.agents.commands import help, messages, presence, talking, transfers
+from switchboard.agents.commands import help, messages, presence, talking, transfers, video
 from switchboard.agents.commands.group import SHARED_WORDS, Group, Known
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ GROUPS: tuple[Group, ...] = (
     messages.commands,
     transfers.commands,
     help.commands,
+    video.commands,
 )
 
 KNOWN: dict[str, Known] = {name: known for group in GROUPS for name, known in group.known.items()}

@@ -6,6 +6,8 @@ export type Stage = 'intake' | 'waiting' | 'ringing' | 'talking' | 'survey' | 'f
 export interface BoardContact {
   id: string
   medium: string
+  /** Where a visitor stands; null or missing for callers. */
+  terminal?: { name: string; village: string } | null
   stage: Stage
   caller: string
   matter: string | null

@@ -49,6 +49,7 @@ export function useDesk() {
   const notice = ref<Notice | null>(null)
   const kind = ref<PhoneKind>(recalledKind())
   const accepting = ref<number | null>(null)
+  const acceptedVisit = ref(false)
   const blocked = ref(false)
   const settingUp = ref(false)
   const choosing = ref(false)
@@ -85,8 +86,10 @@ export function useDesk() {
   const inCall = computed(
     () => stage.value === 'connecting' || stage.value === 'talking' || (!model.contact && model.state.name === 'in_contact'),
   )
+  /** A visit has a room of its own: no telephone rings. */
+  const visiting = computed(() => (model.contact?.card ?? model.reservation?.card)?.medium === 'visit' || (!model.contact && acceptedVisit.value))
   const legWanted = computed(
-    () => kind.value === 'browser' && (inCall.value || accepting.value !== null),
+    () => kind.value === 'browser' && !visiting.value && (inCall.value || accepting.value !== null),
   )
 
   let noticeTimer: ReturnType<typeof setTimeout> | undefined
@@ -196,8 +199,9 @@ export function useDesk() {
     const reservation = model.reservation
     if (!reservation || accepting.value !== null) return
     accepting.value = reservation.id
+    acceptedVisit.value = reservation.card.medium === 'visit'
     wake()
-    if (kind.value === 'browser' && !microphone.stream) void microphone.open()
+    if (kind.value === 'browser' && !microphone.stream && !acceptedVisit.value) void microphone.open()
     if (!(await command('accept', { reservation: reservation.id }))) accepting.value = null
   }
 
@@ -262,6 +266,9 @@ export function useDesk() {
         : Promise.resolve(false),
     /** Stops the ringing of a hotline that has not answered yet. */
     callOff: () => (model.contact ? command('call_off', { contact: model.contact.id }) : Promise.resolve(false)),
+    /** A link for the caller, to go on with picture; the telephone stays. */
+    inviteVideo: () => order('invite_video'),
+    endVideo: () => order('end_video'),
     callHelp: () => (model.contact ? command('call_help', { contact: model.contact.id }) : Promise.resolve(false)),
     helpOver: () => command('help_over'),
     readHelp: () => (helpRead.value = model.help?.id ?? null),
@@ -316,6 +323,11 @@ export function useDesk() {
   }
 
   watch(legWanted, (wanted) => phone.expect(wanted), { immediate: true })
+  // Seen and heard through the room, the caller must not be heard twice; the telephone is there again when that ends.
+  watch(() => model.contact?.video?.kind === 'lift' && model.contact.video.state === 'up', (inRoom) => {
+    earpiece.element.muted = inRoom
+    phone.setMuted(inRoom)
+  })
   watch([stage, () => model.state.name], ([to, name]) => {
     if (to !== null || !['reserved', 'in_contact'].includes(name)) accepting.value = null
     if (!legWanted.value) setTimeout(dropLeftOver, LEFT_OVER_MS)
@@ -344,8 +356,8 @@ export function useDesk() {
       if (kind.value !== 'sip' || recall('ringer') !== null) void ringer.start()
       const card = model.reservation?.card
       if (card) {
-        const caller = t('common.ending', { digits: ending(card.caller) })
-        alerts.raise(`☎ ${t(card.medium === 'callback' ? 'desk.incoming.noticeBack' : card.medium === 'consult' ? 'desk.transfer.asksYou' : 'desk.incoming.notice', { name: card.from?.name ?? '' })}`, [card.matter && pick(card.matter), caller].filter(Boolean).join(' · '))
+        const caller = card.terminal ? card.terminal.village : t('common.ending', { digits: ending(card.caller) })
+        alerts.raise(`☎ ${t(card.medium === 'callback' ? 'desk.incoming.noticeBack' : card.medium === 'visit' ? 'desk.visit.notice' : card.medium === 'consult' ? 'desk.transfer.asksYou' : 'desk.incoming.notice', { name: card.from?.name ?? '' })}`, [card.matter && pick(card.matter), caller].filter(Boolean).join(' · '))
       }
     },
   )

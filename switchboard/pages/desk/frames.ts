@@ -14,7 +14,7 @@ export interface Matter extends Words {
   id: string
 }
 
-export type Medium = 'call' | 'callback' | 'message' | 'consult'
+export type Medium = 'call' | 'callback' | 'message' | 'consult' | 'visit'
 
 /** A colleague, as colleagues see each other. */
 export interface Name {
@@ -42,6 +42,33 @@ export interface Card {
   note?: string
   /** Who had this caller before, how it came here, and what was written. */
   passed?: { by: Name; note: string; how: 'blind' | 'attended' | 'stayed' } | null
+  /** Where a visitor stands; null for callers. */
+  terminal?: Terminal | null
+}
+
+export interface Terminal {
+  name: string
+  village: string
+  district: string | null
+}
+
+/** The room of a contact: where the bridge is, its name, and this volunteer's way in. */
+export interface ContactVideo {
+  kind: 'visit' | 'lift'
+  /** Of a call lifted to video: whether the caller has been seen, is seen, or is not any more. */
+  state: 'invited' | 'up' | 'lost'
+  url: string
+  room: string
+  token: string
+  link?: VideoLink | null
+}
+
+/** The caller's way in; `sent`: it went to the caller's own phone. */
+export interface VideoLink {
+  url: string
+  qr: string
+  expires: number
+  sent: boolean
 }
 
 /** What became of the colleague who was asked; the last five are over. */
@@ -101,6 +128,7 @@ export interface Contact {
   room?: 'consulting' | 'parked' | 'three_way' | null
   /** Who has the caller now. */
   passed_to?: Name | null
+  video?: ContactVideo | null
 }
 
 export interface Hotline extends Words {

@@ -142,6 +142,7 @@ export const en: typeof zh = {
     records: 'Database',
     disk: 'Disk space',
     trunk: 'Trunk',
+    video: 'Video',
     rules: 'Published rules',
   },
   desk: { ...enDesk, ...enDeskBeside },

@@ -138,6 +138,7 @@ export const zh = {
     records: '数据库',
     disk: '磁盘空间',
     trunk: '电话中继',
+    video: '视频服务',
     rules: '已发布的规则',
   },
   desk: { ...zhDesk, ...zhDeskBeside },

@@ -1,0 +1,7 @@
+import './words'
+
+import { start } from '@/shared/start'
+
+import Video from './Video.vue'
+
+start(Video, 'video.title')

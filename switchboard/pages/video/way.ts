@@ -1,0 +1,32 @@
+/** The way into the room behind a link. It is used once: what it gave is kept for this tab, for a reload. */
+import { request } from '@/shared/api'
+
+export interface Way {
+  url: string
+  room: string
+  token: string
+}
+
+export interface LinkState {
+  state: 'open' | 'used' | 'expired'
+  expires_ms: number
+}
+
+const KEY = 'way'
+
+export function linkToken(path: string): string {
+  return path.split('/').at(-1) ?? ''
+}
+
+export function keptWay(link: string, storage: Storage = sessionStorage): Way | null {
+  const kept = JSON.parse(storage.getItem(KEY) ?? 'null') as (Way & { link: string }) | null
+  return kept && kept.link === link ? { url: kept.url, room: kept.room, token: kept.token } : null
+}
+
+export function keepWay(link: string, way: Way | null, storage: Storage = sessionStorage): void {
+  if (way) storage.setItem(KEY, JSON.stringify({ ...way, link }))
+  else storage.removeItem(KEY)
+}
+
+export const lookAt = (link: string): Promise<LinkState> => request('GET', `/api/links/${encodeURIComponent(link)}`)
+export const openLink = (link: string): Promise<Way> => request('POST', `/api/links/${encodeURIComponent(link)}`, {})

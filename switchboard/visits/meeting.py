@@ -1,0 +1,142 @@
+"""Visitor and volunteer in their room, until one of them leaves: the counterpart of a call's conversation.
+
+Each volunteer who accepts gets a room of their own with this visitor: whoever did not come, or was lost, holds a token
+of a room that has ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+import structlog
+
+from switchboard.contacts.legs import RELOAD_S, Party
+from switchboard.visits.tapes import RoomRecording
+from video.tokens import Role
+
+if TYPE_CHECKING:
+    from switchboard.visits.rooms import Pass
+    from switchboard.visits.visitor import Visitor
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.25
+
+Over = Literal["left", "lost"]
+"""The volunteer has hung up; the volunteer's desk is gone and did not come back."""
+
+
+def new_room(contact: str) -> str:
+    """A room's name: its contact's, and something nobody can guess."""
+    return f"{contact}-{secrets.token_hex(4)}"
+
+
+class Meeting:
+    """One visitor and one volunteer. Orders come from the desk; each returns why not (a code of its words), or None."""
+
+    def __init__(self, visitor: Visitor, party: Party, room: str) -> None:
+        self.room = room
+        self.party = party
+        self._visitor = visitor
+        self._contact = visitor.contact
+        self._rooms = visitor.rooms
+        self._left = asyncio.Event()
+        self._recording = RoomRecording(visitor.contact, visitor.rooms, room)
+        terminal = visitor.terminal
+        agent = self._contact.house.name_of(party.agent)
+        self.pass_of_visitor: Pass = self._rooms.pass_for(room, terminal.id, terminal.village, Role.PARTY)
+        self.pass_of_agent: Pass = self._rooms.pass_for(room, party.agent, agent["name"], Role.HOST)
+
+    @property
+    def recording(self) -> bool:
+        return self._recording.runs
+
+    @property
+    def paused(self) -> bool:
+        return self._recording.paused
+
+    async def open(self) -> None:
+        """The room, and both are told the way in."""
+        await self._rooms.open(self.room, self._contact.id)
+        self._contact.meeting = self
+        self.tell()
+
+    def tell(self) -> None:
+        """The desk and the terminal show what is so now."""
+        self._contact.house.desks.video(self._contact)
+        self._visitor.changed()
+
+    async def volunteer_comes(self, timeout_s: float) -> bool:
+        """Until the volunteer's page is in the room. A page that is just being reloaded has a little longer."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not self._left.is_set():
+                    if self._rooms.is_here(self.room, self.party.agent):
+                        return True
+                    await asyncio.sleep(LOOK_S)
+        return False
+
+    async def run(self, patience_s: float = RELOAD_S) -> Over:
+        """Until the volunteer has hung up, or has been away for so long; that counts for the first time only, a later
+        reload has its own patience."""
+        gone_s: float | None = None
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await self._left.wait()
+            if self._left.is_set() or not self._rooms.is_open(self.room):
+                return "left"
+            if self._volunteer_is_here():
+                gone_s, patience_s = None, RELOAD_S
+            elif gone_s is None:
+                gone_s = time.monotonic()
+            elif time.monotonic() - gone_s > patience_s:
+                return "lost"
+
+    def _volunteer_is_here(self) -> bool:
+        """At the desk, or at least in the room: a desk that has only lost its socket talks on."""
+        desk = self._contact.house.desks.at(self.party.agent)
+        return (desk is not None and not desk.is_away) or self._rooms.is_here(self.room, self.party.agent)
+
+    def leave(self, agent: str) -> None:
+        """The volunteer hangs up."""
+        if agent == self.party.agent:
+            self._left.set()
+
+    async def close(self, reason: str) -> None:
+        """The room ends for both, whoever ended the talk; what was recorded is kept."""
+        if self._contact.meeting is self:
+            self._contact.meeting = None
+        self._recording.end()
+        await self._rooms.end(self.room, reason)
+
+    # ---- recording
+
+    def record(self, wanted: bool) -> None:
+        """Begin, or end for good: the visitor has said so."""
+        if wanted and self._contact.talked and self._contact.records_talks:
+            self._recording.begin()
+        elif not wanted:
+            self._recording.end()
+        self.tell()
+        self._contact.house.desks.talking(self._contact, recording=self.recording)
+
+    def pause(self, *, paused: bool) -> str | None:
+        """What is shown and said is left out from now on, or kept again; both pages say so."""
+        if not self.recording:
+            return "not_recorded"
+        self._recording.pause() if paused else self._recording.resume()
+        self.tell()
+        return None
+
+    # ---- what the desk shows
+
+    def frame(self, agent: str) -> dict[str, Any] | None:
+        """``video`` of this volunteer's contact (docs/protocol.md)."""
+        if agent != self.party.agent:
+            return None
+        return {"kind": "visit", "state": "up", **self.pass_of_agent.frame()}

@@ -1,0 +1,316 @@
+"""Terminals: kept by administrators, paired by a code, and what a terminal may ask for itself."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from switchboard.errors import (
+    InvalidInput,
+    NameTaken,
+    NotFound,
+    NotPaired,
+    NoVideo,
+    TerminalKnown,
+    TooManyTries,
+    WrongCode,
+)
+from switchboard.records.terminals import CODE_MS, Terminal
+from switchboard.times import now_ms
+from switchboard.visits.visitor import Visitor
+from switchboard.visits.visits import Visits, Wish
+from switchboard.web.house import WebHouse
+from switchboard.web.routes import ADMINISTRATORS, ANYBODY, Call, Routes
+from switchboard.web.schemas import SLUG, Input, Matter, Ms, PlainText, Slug
+from switchboard.web.state import PAIRING_DOOR
+
+routes = Routes()
+
+SOCKET = "/ws/visit"
+
+Name = Annotated[PlainText, Field(min_length=1, max_length=80)]
+
+
+class TerminalView(BaseModel):
+    """``state``: ``new`` (not paired yet), ``paired``, ``disabled``; ``visit`` is the open one."""
+
+    id: str
+    name: str
+    village: str
+    district: str | None
+    state: str
+    seen_ms: Ms | None
+    visit: str | None
+    demo: bool
+
+
+class TerminalList(BaseModel):
+    items: list[TerminalView]
+
+
+class NewTerminal(Input):
+    id: Slug | None = Field(None, description="an id of your own; null: one is made")
+    name: Name
+    village: Name
+    district: Slug | None = None
+
+
+class PairingCode(BaseModel):
+    """Typed at the terminal, once, before ``until_ms``."""
+
+    code: str
+    until_ms: Ms
+
+
+class Pairing(Input):
+    code: str = Field(pattern=r"^[0-9]{8}$")
+
+
+class Paired(BaseModel):
+    """``token`` is shown this once: the terminal keeps it."""
+
+    token: str
+    terminal: TerminalView
+
+
+class Choice(BaseModel):
+    id: str
+    zh: str
+    en: str
+
+
+class TerminalHome(BaseModel):
+    """What the terminal's first page needs. ``video``: whether visits can begin."""
+
+    terminal: TerminalView
+    matters: list[Matter]
+    priorities: list[Choice]
+    video: bool
+
+
+class NewVisit(Input):
+    """``key`` is made by the terminal for each press of the button: the same one again is the same visit."""
+
+    key: Slug
+    matter: Slug | None = Field(None, description="null: whatever it is about")
+    language: Slug = "zh"
+    priority: Slug | None = Field(None, description="a reason of the policy, as over_80")
+    consent: bool | None = Field(None, description="whether to record; null: asked later")
+
+
+class VisitView(BaseModel):
+    """``socket`` is where the rest is told (docs/protocol.md)."""
+
+    id: str
+    stage: str
+    socket: str
+
+
+# ---- kept by administrators
+
+
+@routes.add("GET", "/api/terminals", roles=ADMINISTRATORS, summary="All terminals", answer=TerminalList)
+async def terminals(call: Call) -> TerminalList:
+    found = await call.house.records.terminals.all()
+    return TerminalList(items=[_view(call.house, one) for one in found])
+
+
+@routes.add(
+    "POST",
+    "/api/terminals",
+    roles=ADMINISTRATORS,
+    summary="A new terminal, to be paired with a code",
+    body=NewTerminal,
+    answer=TerminalView,
+    status=201,
+)
+async def add_terminal(call: Call) -> TerminalView:
+    given = call.body
+    try:
+        made = Terminal(
+            given.id or f"t-{secrets.token_hex(4)}", given.name.strip(), given.village.strip(), given.district
+        )
+    except ValueError:
+        raise InvalidInput(fields=("id", "name", "village")) from None
+    try:
+        await call.house.records.terminals.add(made, by=call.account.name, at_ms=now_ms())
+    except NameTaken:
+        raise TerminalKnown from None
+    return _view(call.house, made)
+
+
+@routes.add(
+    "POST",
+    "/api/terminals/{id}/code",
+    roles=ADMINISTRATORS,
+    summary="A code that pairs this terminal once; the code before is void",
+    answer=PairingCode,
+    status=201,
+    parts={"id": SLUG},
+)
+async def pairing_code(call: Call) -> PairingCode:
+    at_ms = now_ms()
+    code = await call.house.records.terminals.new_code(call.part("id"), by=call.account.name, at_ms=at_ms)
+    if code is None:
+        raise NotFound
+    return PairingCode(code=code, until_ms=at_ms + CODE_MS)
+
+
+@routes.add(
+    "DELETE",
+    "/api/terminals/{id}",
+    roles=ADMINISTRATORS,
+    summary="Switch a terminal off: its token and code are void at once",
+    status=204,
+    parts={"id": SLUG},
+)
+async def disable_terminal(call: Call) -> None:
+    ident = call.part("id")
+    if not await call.house.records.terminals.disable(ident, by=call.account.name, at_ms=now_ms()):
+        raise NotFound
+    visitor = call.house.visits.at(ident) if call.house.visits else None
+    if visitor is not None:
+        visitor.leave()
+
+
+# ---- asked by terminals
+
+
+@routes.add(
+    "POST",
+    "/api/terminal/pair",
+    roles=ANYBODY,
+    summary="Pair this terminal with the code of an administrator",
+    body=Pairing,
+    answer=Paired,
+    status=201,
+)
+async def pair(call: Call) -> Paired:
+    door = call.request.app[PAIRING_DOOR]
+    try:
+        door.take(call.request.remote or "local")
+    except TooManyTries:
+        await call.house.records.audit("anonymous", "terminal.paired", outcome="refused")
+        raise
+    found = await call.house.records.terminals.pair(call.body.code, at_ms=now_ms())
+    if found is None:
+        await call.house.records.audit("anonymous", "terminal.paired", outcome="refused")
+        raise WrongCode
+    door.give_back(call.request.remote or "local")
+    terminal, token = found
+    return Paired(token=token, terminal=_view(call.house, terminal))
+
+
+@routes.add(
+    "GET",
+    "/api/terminal",
+    roles=ANYBODY,
+    summary="This terminal, and what can be asked for",
+    answer=TerminalHome,
+)
+async def terminal_home(call: Call) -> TerminalHome:
+    """With the header ``Authorization: Bearer TOKEN``, as all below."""
+    terminal = await _terminal(call)
+    house = call.house
+    return TerminalHome(
+        terminal=_view(house, terminal),
+        matters=[Matter(**matter) for matter in house.matters()],
+        priorities=[Choice(**reason) for reason in house.priorities()],
+        video=house.visits is not None,
+    )
+
+
+@routes.add(
+    "POST",
+    "/api/visits",
+    roles=ANYBODY,
+    summary="Somebody pressed the button at this terminal",
+    body=NewVisit,
+    answer=VisitView,
+    status=201,
+)
+async def begin_visit(call: Call) -> VisitView:
+    terminal = await _terminal(call)
+    given, house = call.body, call.house
+    wrong = [
+        name
+        for name, value, known in (
+            ("matter", given.matter, house.matters()),
+            ("priority", given.priority, house.priorities()),
+            ("language", given.language, house.languages()),
+        )
+        if value is not None and value not in {one["id"] for one in known}
+    ]
+    if wrong:
+        raise InvalidInput(fields=tuple(wrong))
+    visitor = _visits(call).begin(
+        terminal, Wish(given.key, given.matter, given.language, given.priority, given.consent)
+    )
+    return VisitView(id=visitor.contact.id, stage=visitor.contact.stage, socket=SOCKET)
+
+
+@routes.add(
+    "GET",
+    "/api/visits/{id}",
+    roles=ANYBODY,
+    summary="The open visit of this terminal",
+    answer=VisitView,
+    parts={"id": SLUG},
+)
+async def visit(call: Call) -> VisitView:
+    visitor = await _mine(call)
+    return VisitView(id=visitor.contact.id, stage=visitor.contact.stage, socket=SOCKET)
+
+
+@routes.add(
+    "DELETE",
+    "/api/visits/{id}",
+    roles=ANYBODY,
+    summary="The visitor leaves",
+    status=204,
+    parts={"id": SLUG},
+)
+async def leave_visit(call: Call) -> None:
+    (await _mine(call)).leave()
+
+
+async def _terminal(call: Call) -> Terminal:
+    """Whose token the request carries. Raises NotPaired."""
+    kind, _, token = call.request.headers.get("Authorization", "").partition(" ")
+    found = None
+    if kind.lower() == "bearer":
+        found = await call.house.records.terminals.by_token(token.strip(), at_ms=now_ms())
+    if found is None:
+        raise NotPaired
+    return found
+
+
+async def _mine(call: Call) -> Visitor:
+    terminal = await _terminal(call)
+    visitor = _visits(call).at(terminal.id)
+    if visitor is None or visitor.contact.id != call.part("id"):
+        raise NotFound
+    return visitor
+
+
+def _visits(call: Call) -> Visits:
+    if call.house.visits is None:
+        raise NoVideo
+    return call.house.visits
+
+
+def _view(house: WebHouse, terminal: Terminal) -> TerminalView:
+    visitor = house.visits.at(terminal.id) if house.visits else None
+    state = "disabled" if terminal.disabled else "paired" if terminal.paired_ms else "new"
+    return TerminalView(
+        id=terminal.id,
+        name=terminal.name,
+        village=terminal.village,
+        district=terminal.district,
+        state=state,
+        seen_ms=terminal.seen_ms,
+        visit=visitor.contact.id if visitor else None,
+        demo=terminal.demo,
+    )
