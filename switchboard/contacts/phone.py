@@ -27,7 +27,7 @@ from switchboard.contacts.contact import Contact, open_contact
 from switchboard.contacts.found import Recalled, find_conversation, recall
 from switchboard.contacts.legs import Party, finish_seat, ring_desk
 from switchboard.contacts.message import leave_message
-from switchboard.contacts.queue import give_back, queued
+from switchboard.contacts.queue import give_back, queued, volunteer_or
 from switchboard.contacts.talk import talk
 from switchboard.contacts.transfers import resume_transfer, transfer_caller
 from switchboard.contacts.waiting import (
@@ -37,7 +37,7 @@ from switchboard.contacts.waiting import (
     nobody_serves,
     wait_or_choose,
 )
-from switchboard.dispatch import Accepted, Inbox
+from switchboard.dispatch import Accepted
 from switchboard.times import now_ms
 
 log = structlog.get_logger(__name__)
@@ -186,7 +186,7 @@ async def reach_volunteer(
         try:
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:
-                    met = await _volunteer_or_wish(call, contact, inbox, told, stay=stay)
+                    met = await volunteer_or(contact, inbox, _wait_or_choose(call, contact, told, stay=stay))
                     if not isinstance(met, Accepted):
                         return met
                     party = Party(met.agent, met.reservation, contact.entry_id)
@@ -225,23 +225,3 @@ async def _wait_or_choose(
 ) -> Literal["nobody", "message", "callback", "booked"]:
     await asyncio.wait([told])
     return await wait_or_choose(call, contact, stay=stay)
-
-
-async def _volunteer_or_wish(
-    call: Call, contact: Contact, inbox: Inbox, told: asyncio.Task[None], *, stay: bool
-) -> Accepted | Literal["nobody", "message", "callback", "booked"]:
-    """Whichever comes first. A call-back that is being booked is booked, also when a volunteer accepts meanwhile."""
-    wish = asyncio.create_task(_wait_or_choose(call, contact, told, stay=stay), name=f"waiting {contact.id}")
-    volunteer = asyncio.create_task(inbox.accepted())
-    try:
-        await asyncio.wait({wish, volunteer}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (wish, volunteer):
-            task.cancel()
-        await asyncio.gather(wish, volunteer, return_exceptions=True)
-        if contact.booking:
-            await asyncio.shield(contact.booking)
-    if contact.booking:
-        inbox.served = False
-        return "booked"
-    return wish.result() if not wish.cancelled() and not inbox.served else volunteer.result()

@@ -6,12 +6,36 @@ The same for callers and visitors: one order, one engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any, Literal, TypeVar
 
 from routing.model import EXCLUDE_MS
 from switchboard.contacts.contact import Contact
 from switchboard.dispatch import Accepted, Inbox
+
+_Wish = TypeVar("_Wish")
+
+
+async def volunteer_or(
+    contact: Contact, inbox: Inbox, wish: Coroutine[Any, Any, _Wish]
+) -> Accepted | _Wish | Literal["booked"]:
+    """The volunteer who accepts, or what whoever waits wishes instead: whichever comes first, the volunteer in doubt. A
+    call-back that is being booked is booked, also when a volunteer accepts meanwhile."""
+    wishing = asyncio.create_task(wish, name=f"waiting {contact.id}")
+    volunteer = asyncio.create_task(inbox.accepted())
+    try:
+        await asyncio.wait({wishing, volunteer}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (wishing, volunteer):
+            task.cancel()
+        await asyncio.gather(wishing, volunteer, return_exceptions=True)
+        if contact.booking:
+            await asyncio.shield(contact.booking)
+    if contact.booking:
+        inbox.served = False
+        return "booked"
+    return wishing.result() if not wishing.cancelled() and not inbox.served else volunteer.result()
 
 
 async def give_back(contact: Contact, inbox: Inbox, accepted: Accepted) -> None:

@@ -23,8 +23,8 @@ from switchboard.contacts import front
 from switchboard.contacts.contact import Contact, open_contact
 from switchboard.contacts.found import Recalled
 from switchboard.contacts.legs import RELOAD_S, Party, finish_seat
-from switchboard.contacts.queue import give_back, queued
-from switchboard.dispatch import Accepted, Inbox
+from switchboard.contacts.queue import give_back, queued, volunteer_or
+from switchboard.dispatch import Accepted
 from switchboard.times import now_ms
 from switchboard.visits.meeting import Meeting, Over, new_room
 from switchboard.visits.visitor import Visitor
@@ -105,8 +105,8 @@ async def wait_for_volunteer(visitor: Visitor, held: AsyncExitStack) -> Meeting 
         with suppress(TimeoutError):
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:
-                    met = await _volunteer_or_wish(visitor, inbox)
-                    if met == "booked":
+                    met = await volunteer_or(contact, inbox, visitor.books_callback())
+                    if not isinstance(met, Accepted):  # a call-back is booked
                         return None
                     if meeting := await _volunteer_comes(visitor, met, held):
                         return meeting
@@ -114,25 +114,6 @@ async def wait_for_volunteer(visitor: Visitor, held: AsyncExitStack) -> Meeting 
     contact.requeued = True
     await nobody_answers(visitor, "timed_out")
     return None
-
-
-async def _volunteer_or_wish(visitor: Visitor, inbox: Inbox) -> Accepted | Literal["booked"]:
-    """Whichever comes first. A call-back that is being booked is booked, also when a volunteer accepts meanwhile."""
-    contact = visitor.contact
-    volunteer = asyncio.create_task(inbox.accepted())
-    wish = asyncio.create_task(visitor.books_callback(), name=f"wish {contact.id}")
-    try:
-        await asyncio.wait({volunteer, wish}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (volunteer, wish):
-            task.cancel()
-        await asyncio.gather(volunteer, wish, return_exceptions=True)
-        if contact.booking:
-            await asyncio.shield(contact.booking)
-    if contact.booking:
-        inbox.served = False
-        return "booked"
-    return volunteer.result()
 
 
 async def _volunteer_comes(visitor: Visitor, met: Accepted, held: AsyncExitStack) -> Meeting | None:
