@@ -42,6 +42,7 @@ from tests.support.switchboard import Board, Switchboard, eventually
 LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
 SEED = int(os.environ.get("SWITCHBOARD_SEED", "12348"))
 AGENT = "v901"
+TAB_S = 5.0
 MOMENTS = ("talking", "ringing", "connecting", "idle", "wrapping_up")
 Whom = Literal["renderer", "browser"]
 
@@ -92,8 +93,9 @@ class Volunteer:
     async def _new_tab(context: BrowserContext) -> Page:
         """A person opens another tab when the first try lands in a process that was killed just now."""
         for _ in range(3):
-            with suppress(PageError):
-                return await context.new_page()
+            with suppress(PageError, TimeoutError):
+                async with asyncio.timeout(TAB_S):
+                    return await context.new_page()
         return await context.new_page()
 
     async def killed(self, whom: Whom) -> None:
