@@ -38,6 +38,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         asterisk="none",
         http_port=free_port(),
         https_port=0,
+        video_port=0,
         policy_file=policy,
     )
     async with node(config) as started:
