@@ -21,7 +21,8 @@ SHORT = (("zh", SIZES[0]), ("en", SIZES[1]))
 async def faults(page: Page) -> list[str]:
     """What axe finds serious or critical: rule, where, and why. Colours on their way to others are not judged."""
     await page.evaluate(
-        "Promise.allSettled(document.getAnimations().filter((one) => one.effect.getComputedTiming().endTime !== Infinity)"
+        "Promise.allSettled(document.getAnimations()"
+        ".filter((one) => one.effect.getComputedTiming().endTime !== Infinity)"
         ".map((one) => one.finished)).then(() => null)"
     )
     found: list[dict[str, Any]] = await page.evaluate(
