@@ -153,6 +153,7 @@ async def test_a_visitor_who_leaves_frees_queue_and_volunteer(switchboard: Switc
                 await desk.wait_contact("talking", 20)
                 await visitor.order("leave")
                 await desk.wait_state("wrap_up")
+    await switchboard.wait_ended(2)
     assert (await switchboard.contact(waited))[0].end_reason == "abandoned_waiting"
     record, _ = await switchboard.contact(talked)
     assert (record.end_reason, record.ended_by) == ("completed", "caller")
