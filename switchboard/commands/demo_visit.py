@@ -37,7 +37,12 @@ def demo_visit(
         _fail(error.problems)
     if not config.http_port:
         _fail(["http_port is 0: the simulated terminal comes by plain HTTP on this machine"])
-    asyncio.run(_visit(config, matter, record, minutes))
+    try:
+        asyncio.run(_visit(config, matter, record, minutes))
+    except aiohttp.ClientConnectionError:
+        _fail(
+            [f"nobody answers at port {config.http_port}: is the switchboard there, or at another http_port?"]
+        )
 
 
 async def _visit(config: Config, matter: str, record: bool, minutes: float) -> None:

@@ -125,10 +125,10 @@ class Volunteer:
         await talk(self.desk, self.caller)
         contact = await self.desk.evaluate("window.__desk.contact")
         self.caller.hang_up()
-        await at(self.desk, "note").fill(NOTE)
+        await at(self.desk, "ticket-facts").fill(NOTE)
         await asyncio.sleep(self.chance.uniform(0.5, 1.5))
         await self.reload(report, lambda page: page.contact == contact and page.stage == "wrap_up")
-        await expect(at(self.desk, "note")).to_have_value(NOTE)
+        await expect(at(self.desk, "ticket-facts")).to_have_value(NOTE)
 
     async def end(self, moment: str) -> None:
         if moment != "wrapping_up":
