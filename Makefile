@@ -25,7 +25,7 @@ test: $(VENV)/dev.stamp  ## all tests, with the real Asterisk, Redis/Valkey, Pos
 	$(BIN)/python -m video.native
 	$(BIN)/python -m ivr.server.fetch --cache $(CACHE)
 	$(BIN)/python -m switchboard.pages.build
-	$(BIN)/pytest -n 2 --dist worksteal -m 'not alone'
+	$(BIN)/python -m tests.support.whole -n 2 --dist worksteal -m 'not alone'
 	$(BIN)/pytest -m alone
 
 check: $(VENV)/dev.stamp  ## linters and type checkers, Python and pages

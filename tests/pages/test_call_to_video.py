@@ -94,12 +94,11 @@ async def test_a_call_becomes_a_video_call_and_the_telephone_is_the_way_back(
         await caller.ended()
     (record,) = await switchboard.wait_ended(1, PATIENCE_S)
     _, events = await switchboard.contact(record.id)
-    assert [event.data["how"] for event in events if event.kind == "video"] == [
-        "invited",
-        "up",
-        "lost",
-        "ended",
-    ]
+    how = [event.data["how"] for event in events if event.kind == "video"]
+    assert (how[0], how[-1]) == ("invited", "ended")
+    assert how[1:-1] == ["up", "lost"] * (
+        len(how) // 2 - 1
+    )  # once; oftener where the machine stood still for 3 s
     assert await probe(desk, "session") != "active"
     await refused_after_the_end(switchboard, url.rpartition("/")[2])
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from switchboard.law import Library, read_articles
 from switchboard.law.files import SAMPLE
@@ -40,7 +41,8 @@ async def end_talk(desk: Page, caller: Caller) -> None:
 
     async def over() -> bool:
         if await at(desk, "hang-up").is_visible():
-            await at(desk, "hang-up").click(timeout=2_000, no_wait_after=True)
+            with suppress(PlaywrightTimeout):  # the talk can be over between the look and the press
+                await at(desk, "hang-up").click(timeout=2_000, no_wait_after=True)
         return not await at(desk, "hang-up").is_visible()
 
     await eventually(over, PATIENCE_S, "the volunteer is out of the talk")
