@@ -13,7 +13,6 @@ from video.captures import Captured, Captures
 from video.dtls import Identity
 from video.errors import TooManyRooms
 from video.events import Events, FrameCaptured
-from video.feedback import BEAT_S, Feedback
 from video.participant import KEPT_S, Outlet, Participant
 from video.peer import Peer
 from video.port import Port
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 ROOMS_MAX = 200
+BEAT_S = 0.1
 
 
 class VideoBridge:
@@ -57,7 +57,6 @@ class VideoBridge:
         self.captures = Captures(captures)
         self.rooms: dict[str, Room] = {}
         self.port = Port(host, port, announced, native)
-        self.feedback = Feedback(self.port.forwarder)
         self._secret = secret
         self._identity = Identity()
         self._recordings: Recordings | None = None
@@ -219,8 +218,6 @@ class VideoBridge:
             "rooms": len(self.rooms),
             "participants": sum(len(room.people) for room in self.rooms.values()),
             "phones": len(self._phones) if self._phones is not None else 0,
-            "key_frames_asked": self.feedback.key_frames_asked,
-            "nacked": self.feedback.nacked,
             **self.port.counts(),
         }
 
@@ -233,7 +230,6 @@ class VideoBridge:
                 log.exception("beat of the video rooms failed")
 
     def _beat_once(self) -> None:
-        self.feedback.beat(self.peers())
         for room in list(self.rooms.values()):
             room.beat()
             self._close(room.closing)

@@ -51,7 +51,7 @@ class Home(Protocol):
 
 
 class Peers:
-    """``offer`` and ``attach`` bring them up; ``watch`` every 50 ms, ``adapt`` every half second."""
+    """``offer`` and ``attach`` bring them up; ``watch`` every 100 ms, ``adapt`` every half second."""
 
     def __init__(self, room: Home, port: Port, identity: Identity) -> None:
         self.closing: list[Peer | PhonePeer] = []

@@ -27,7 +27,6 @@ log = structlog.get_logger(__name__)
 _BUFFER = 4 << 20
 _BUFFERS = ((socket.SO_RCVBUF, 33), (socket.SO_SNDBUF, 32))
 """Each with Linux's number for going beyond net.core.rmem_max and wmem_max, which needs CAP_NET_ADMIN."""
-_TICK_S = 0.05
 _CHECKS_REMEMBERED = 64
 _PRIORITY = 2_130_706_431  # a host candidate of component 1, RFC 8445 section 5.1.2
 
@@ -219,9 +218,10 @@ class Port:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(self.forwarder.tick_s)
             self.forwarder.tick()
-            self._teller.tell(self.counts_turned())
+            self.forwarder.feedback()
+            self._teller.tell(self.counts_turned)
 
     def counts_turned(self) -> dict[str, int]:
         """Only what was turned away."""

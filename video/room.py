@@ -1,7 +1,7 @@
 """A room: who is in it, who hears and sees whom, and what of it is recorded.
 
 Everything here is synchronous: when a method returns, the forwarding matrix is as it says, and the event that proves it
-is in the queue. Announcements to pages follow within a beat (50 ms).
+is in the queue. Announcements to pages follow within a beat (100 ms).
 """
 
 import time
@@ -383,7 +383,7 @@ class Room:
     # ------------------------------------------------------------------ the beat
 
     def beat(self) -> None:
-        """Every 50 ms: who is gone, whose place is over, whose line is thin, and what pages should know."""
+        """Every 100 ms: who is gone, whose place is over, whose line is thin, and what pages should know."""
         now_s = time.monotonic()
         for person in list(self.people.values()):
             if person.standing is not Standing.GONE:

@@ -25,7 +25,7 @@ from cffi.recompiler import make_c_source
 
 NAME = "_video_wire"
 HERE = Path(__file__).parent
-SOURCES = ("ring.c", "packet.c", "tables.c", "forward.c", "thread.c")
+SOURCES = ("ring.c", "packet.c", "tables.c", "forward.c", "feedback.c", "thread.c")
 _HEADERS = ("wire.h", "api.h")
 _COMPILE_S = 120
 _FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden"]
@@ -34,11 +34,11 @@ _SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover
 _SANITIZE += ["-fno-omit-frame-pointer"]
 _SEEN = """
 typedef struct { int64_t received, sent, stray, early, oversized, malformed, forged, flooded, unknown, duplicate,
-    send_failed, resent, recovered, overflow; } tally;
+    send_failed, resent, recovered, overflow, nacked, key_frames_asked; } tally;
 typedef struct { tally tally; ...; } wire;
 typedef struct { int64_t received, heard_ns; int arrived, tokens, resends; ...; } lane;
 typedef struct { uint32_t id; int64_t base, highest, last_ns, packets, octets, key_frames, untaped;
-    uint32_t last_timestamp; int needs_key, level, missed; ...; } track;
+    uint32_t last_timestamp, report_ntp; int needs_key, level, missed; ...; } track;
 typedef struct { lane *lane; track *track, *target; int paused, running; int64_t anchor, seq_offset, last_ns, packets,
     octets; uint32_t ts_offset, last_timestamp; uint16_t next_seq, rtx_seq; ...; } sub;
 typedef struct { sub *sub; track *track; int kind, paused, payload_type, rtx_payload_type, extension_id;
