@@ -16,13 +16,13 @@ from video.events import Events, FrameCaptured
 from video.participant import KEPT_S, Outlet, Participant
 from video.peer import Peer
 from video.port import Port
-from video.recordings import Recordings, RoomTapes
 from video.room import Room
 from video.tokens import verify
 
 if TYPE_CHECKING:
     from video.phone.peer import Line, PhonePeer
     from video.phone.phones import Phones
+    from video.recordings import Recordings, RoomTapes
 
 log = structlog.get_logger(__name__)
 
@@ -87,6 +87,7 @@ class VideoBridge:
         if room is None:
             if len(self.rooms) >= ROOMS_MAX:
                 raise TooManyRooms("rooms")
+            self._identity.prepare()
             room = self.rooms[name] = Room(name, seats, self.port, self._identity, self.events)
         return room
 
@@ -131,9 +132,11 @@ class VideoBridge:
 
     # ------------------------------------------------------------------ recordings
 
-    def record(self, name: str, folder: Path, session: str = "") -> RoomTapes:
+    def record(self, name: str, folder: Path, session: str = "") -> "RoomTapes":
         """Record everybody in the main room of an open room, now and later. Raises KeyError, TrackInvalid."""
         if self._recordings is None:
+            from video.recordings import Recordings
+
             self._recordings = Recordings(self.events)
         return self._recordings.begin(self.rooms[name], folder, session)
 

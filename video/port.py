@@ -12,15 +12,17 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from struct import error as StructError
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import structlog
-from aioice import stun
 
 from video.errors import PortError
 from video.forward import Address, Lane
 from video.guard import CHECKS_A_SECOND, Rate, Teller, Turned, is_plain_alert, username_of
 from video.native import forwarder
+
+if TYPE_CHECKING:
+    from aioice import stun
 
 log = structlog.get_logger(__name__)
 
@@ -158,6 +160,8 @@ class Port:
         if not endpoint.checks.take() and address != endpoint.lane.address:
             self.turned.stun_flood += 1
             return
+        from aioice import stun  # it comes with aiortc (video.dtls), whose first peer is there already
+
         try:
             check = stun.parse_message(data)
         except (ValueError, StructError, IndexError, KeyError):
@@ -196,7 +200,9 @@ class Port:
 
     # ------------------------------------------------------------------ ICE
 
-    def _answer(self, endpoint: Endpoint, check: stun.Message, address: Address) -> None:
+    def _answer(self, endpoint: Endpoint, check: "stun.Message", address: Address) -> None:
+        from aioice import stun
+
         answer = stun.Message(
             message_method=stun.Method.BINDING,
             message_class=stun.Class.RESPONSE,

@@ -20,8 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cffi
-from cffi.recompiler import make_c_source
+import _cffi_backend
 
 NAME = "_video_wire"
 HERE = Path(__file__).parent
@@ -63,17 +62,14 @@ def extension(name: str, seen: str, sources: list[Path], headers: list[Path], in
         NotBuilt: no compiler, no headers of Python, no folder to put it, or it does not compile.
     """
     flags = [*_FLAGS, *(_SANITIZE if os.environ.get("VIDEO_NATIVE_SANITIZE") else [])]
-    digest = hashlib.sha256("\0".join([name, seen, include, cffi.__version__, *flags]).encode())
+    digest = hashlib.sha256("\0".join([name, seen, include, _cffi_backend.__version__, *flags]).encode())
     digest.update(f"{sys.implementation.cache_tag} {platform.machine()} {platform.libc_ver()}".encode())
     for path in [*sources, *headers]:
         digest.update(path.read_bytes())
     folder = _folder()
     library = folder / f"{name}-{digest.hexdigest()[:20]}.so"
     if not library.exists():
-        ffi = cffi.FFI()
-        ffi.cdef(seen)
-        ffi.set_source(name, include)
-        _compile(ffi, name, include, library, flags, sources)
+        _compile(seen, name, include, library, flags, sources)
     return _import(name, library)
 
 
@@ -110,7 +106,7 @@ def _folder() -> Path:
 
 
 def _compile(
-    ffi: cffi.FFI, name: str, include: str, library: Path, flags: list[str], sources: list[Path]
+    seen: str, name: str, include: str, library: Path, flags: list[str], sources: list[Path]
 ) -> None:
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
@@ -119,6 +115,12 @@ def _compile(
     if not Path(python, "Python.h").exists():
         raise NotBuilt("no headers of Python (python3-dev)")
     try:
+        import cffi  # only where something is made: a start does without its C parser
+        from cffi.recompiler import make_c_source
+
+        ffi = cffi.FFI()
+        ffi.cdef(seen)
+        ffi.set_source(name, include)
         with tempfile.TemporaryDirectory(prefix="making-", dir=library.parent) as work:
             made, glue = Path(work, "made.so"), Path(work, f"{name}.c")
             make_c_source(ffi, name, include, str(glue))
