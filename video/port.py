@@ -30,6 +30,8 @@ _BUFFER = 4 << 20
 _BUFFERS = ((socket.SO_RCVBUF, 33), (socket.SO_SNDBUF, 32))
 """Each with Linux's number for going beyond net.core.rmem_max and wmem_max, which needs CAP_NET_ADMIN."""
 _CHECKS_REMEMBERED = 64
+_MAPPED = "::ffff:"
+"""Before an IPv4 address at a port that takes both (RFC 4291, section 2.5.5.2): whoever has it knows it without."""
 _PRIORITY = 2_130_706_431  # a host candidate of component 1, RFC 8445 section 5.1.2
 
 
@@ -207,7 +209,7 @@ class Port:
             message_method=stun.Method.BINDING,
             message_class=stun.Class.RESPONSE,
             transaction_id=check.transaction_id,
-            attributes={"XOR-MAPPED-ADDRESS": (address[0], address[1])},
+            attributes={"XOR-MAPPED-ADDRESS": (address[0].removeprefix(_MAPPED), address[1])},
         )
         answer.add_message_integrity(endpoint.password.encode())
         self.forwarder.send_raw(bytes(answer), address)

@@ -93,9 +93,11 @@ async def house(
     captures: Path | None = None,
     native: bool | None = None,
     ice_servers: Callable[[str], list[dict[str, Any]]] = lambda _: [],
+    media_host: str = "127.0.0.1",
 ) -> AsyncIterator[House]:
-    """``address``: where browsers in another network find it; this machine alone without one."""
-    host = "0.0.0.0" if address else "127.0.0.1"  # noqa: S104  # behind one door for both networks
+    """``address``: where browsers in another network find it; this machine alone without one, and ``media_host`` is
+    then where its UDP port is."""
+    host = "0.0.0.0" if address else media_host  # noqa: S104  # behind one door for both networks
     announced = [address] if address else []
     bundle = await asyncio.to_thread(script)
     async with VideoBridge(SECRET, host, 0, announced, ice_servers, captures, native) as bridge:
