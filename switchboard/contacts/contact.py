@@ -178,7 +178,7 @@ class Contact:
             transferred_to=record.transferred_to,
             pauses=record.pauses,
             queued_ms=record.queued_ms,
-            talking_ms=record.connected_ms,
+            talking_ms=None if record.stage in ("waiting", "calling") else record.connected_ms,
             talked=record.connected_ms is not None,
             agent=record.agent,
             origin=record.origin,
@@ -481,6 +481,11 @@ class Contact:
         if how != "reached":
             self.next_ms = next_ms
             self.enter("waiting")
+
+    @property
+    def in_talk(self) -> bool:
+        """Whether whoever has it now has talked with the caller."""
+        return self.talking_ms is not None
 
     def connected(self) -> None:
         self.talking_ms, self.talked = now_ms(), True
