@@ -90,6 +90,7 @@ class Room:
         self.taping = Taping(name, self.people, port.forwarder)
         self.stills = Stills(self.people, self._owners)
         self._recording_works = True
+        self._recorded_since_ms: int | None = None
         self._borders: list[tuple[Slot, int]] = []
         self._put(RoomOpened(room=name, seats=seats))
 
@@ -543,6 +544,8 @@ class Room:
     def record(self, tapes: Tapes | None) -> None:
         """Begin or end recording everybody who is in the main room."""
         self.taping.tapes = tapes
+        if tapes is not None and self._recorded_since_ms is None:
+            self._recorded_since_ms = _wall_ms()
         self._recording_works = True
         self.taping.follow()
         self._dirty = True
@@ -663,6 +666,7 @@ class Room:
             "viewers": sum(not one.talks for one in self.people.values()),
             "lines": {"audio": 0, "video": 0},
             "recorded": False,
+            "recorded_since": self._recorded_since_ms,
         }
         if person.admitted:
             view["participants"] = [self._card(one) for one in talking]
@@ -687,6 +691,8 @@ class Room:
             "standing": person.standing.value,
             "muted": sorted(person.muted),
             "group": person.group,
+            "thin": any(slot.held for slot in person.peer.slots.values()) if person.peer else False,
+            "kept_until": _kept_until_ms(person),
             "media": "lost"
             if person.media_lost_ns
             else "up"
@@ -718,6 +724,14 @@ class Room:
 
     def _put(self, event: Event) -> None:
         self._events.put(event)
+
+
+def _kept_until_ms(person: Participant) -> int | None:
+    """When the place of somebody who is gone is given up, to the second; None for everybody else."""
+    if person.gone_s is None:
+        return None
+    left_s = KEPT_S - (time.monotonic() - person.gone_s)
+    return round(_wall_ms() / 1000 + left_s) * 1000
 
 
 def _wall_ms() -> int:
