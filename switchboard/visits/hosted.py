@@ -212,7 +212,8 @@ class Hosting:
         contact.note("ended", once="ended", reason=contact.end_reason, by="agent", hangup_cause=None)
         with suppress(RecordsAway):
             await contact.stored()
-            await self._house.records.hosted.forget_code(name)
+        if self._house.telephones is not None:
+            await self._house.telephones.over(name)
         task = self._tasks.get(name)
         if task is not None and task is not asyncio.current_task():
             task.cancel()

@@ -158,11 +158,14 @@ class Telephones:
             return made.how
         return "inside" if self._rooms.person(made.room, made.person) is not None else "ringing"
 
-    def over(self, room: str) -> None:
-        """The room has ended: nobody is rung for it any more. Whoever is inside hears it from the room."""
+    async def over(self, room: str) -> None:
+        """The room has ended: nobody is rung for it any more, and its code is free. Whoever is inside hears it from the
+        room."""
         for made in self._calls.pop(room, ()):
             if self.state(made) == "ringing" and made.task is not None:
                 made.task.cancel()
+        with suppress(RecordsAway):
+            await self._house.records.hosted.forget_code(room)
 
     def _all(self) -> list[RoomCall]:
         return [one for calls in self._calls.values() for one in calls]
