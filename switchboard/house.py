@@ -49,9 +49,12 @@ from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
 from switchboard.sending import sender_of
 from switchboard.times import now_ms
+from switchboard.visits.captures import CaptureStore
+from switchboard.visits.hosted import Hosting
 from switchboard.visits.lift import Lift
 from switchboard.visits.rooms import Rooms, own_addresses
 from switchboard.visits.socket import visit_socket
+from switchboard.visits.telephones import Telephones
 from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
@@ -113,7 +116,10 @@ class House:
         self.wrong_codes = WrongCodes()
         self.rooms: Rooms | None = None
         self.sender = sender_of(config)
+        self.captures = CaptureStore(records, self.recordings_dir)
         self.visits: Visits | None = None
+        self.hosting: Hosting | None = None
+        self.telephones: Telephones | None = None
         self.stopping = False
         self.dispatch.on_reset = self._restore_anew
         self._restoring: asyncio.Task[None] | None = None
@@ -153,12 +159,17 @@ class House:
     def use_rooms(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self.visits = Visits(self, rooms)
+        self.hosting = Hosting(self, rooms)
+        self.telephones = Telephones(self, rooms)
 
     def video_of(self, contact: Contact, agent: str) -> dict[str, Any] | None:
         """The way into the contact's room for this volunteer's desk; None where there is none."""
         if contact.meeting is not None:
             return contact.meeting.frame(agent)
         return contact.lift.frame(agent) if contact.lift is not None else None
+
+    def live_contact(self, contact_id: str) -> Contact | None:
+        return self.live.contact(contact_id)
 
     def lift_of(self, contact_id: str) -> Lift | None:
         """The call's lift to video, while both go on."""
