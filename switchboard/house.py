@@ -33,6 +33,7 @@ from switchboard.agents.quality import DAYS_COUNTED, MOST_COUNTED, qualities
 from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
+from switchboard.clinic.clinic import Clinic
 from switchboard.config import Config
 from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
@@ -113,6 +114,7 @@ class House:
         self.wrong_codes = WrongCodes()
         self.rooms: Rooms | None = None
         self.sender = sender_of(config)
+        self.clinic = Clinic(records, web.secret, lambda: self.calendar, self.sender)
         self.visits: Visits | None = None
         self.stopping = False
         self.dispatch.on_reset = self._restore_anew

@@ -32,7 +32,9 @@ class BookingKind:
 KINDS = {
     one.id: one
     for one in (
-        BookingKind("mediation_guidance", Words("调解指导", "Mediation guidance"), 30, "mediator", "mediation"),
+        BookingKind(
+            "mediation_guidance", Words("调解指导", "Mediation guidance"), 30, "mediator", "mediation"
+        ),
         BookingKind("legal_advice", Words("法律咨询", "Legal advice"), 30, "lawyer", "law_inquiry"),
         BookingKind(
             "notary_consultation", Words("公证咨询", "Notary consultation"), 30, "notary", "notarization"

@@ -239,7 +239,9 @@ class Bookings:
         free = [seat for seat in range(1, session.value.seats + 1) if seat not in taken]
         return secrets.SystemRandom().sample(free, min(12, len(free)))
 
-    async def change(self, ident: str, from_ms: int, step: Step, *, agent: str | None = None) -> Case[Booking]:
+    async def change(
+        self, ident: str, from_ms: int, step: Step, *, agent: str | None = None
+    ) -> Case[Booking]:
         """Another time for the same. Raises NotFound, NotNow, NotOpen, Full, AlreadyBooked; then all stays."""
         case = await self._cases.of(BOOKINGS, ident)
         booking = case.value
@@ -248,7 +250,9 @@ class Bookings:
         kind = _served(booking.kind)
         self._check_time(kind, from_ms, step.at_ms)
         to_ms = from_ms + kind.minutes * 60_000
-        wish = Wanted(kind.id, from_ms, language=booking.language, matter=booking.matter, agent=agent or booking.agent)
+        wish = Wanted(
+            kind.id, from_ms, language=booking.language, matter=booking.matter, agent=agent or booking.agent
+        )
         overlaps = from_ms < booking.to_ms and booking.from_ms < to_ms
         able = await self._agents_for(kind, wish)
         own = await self._records.agent(booking.agent or "") if overlaps else None
@@ -378,14 +382,16 @@ class Bookings:
         words = KINDS[case.value.kind].words
         day = "一二三四五六日"[local.weekday()]
         number = " ".join((case.number or "")[at : at + 4] for at in (0, 4))
-        zh = f"预约成功：{words.zh}，{local.month}月{local.day}日（星期{day}）{local:%H:%M}。预约号 {number}，请提前十分钟到。"
+        when = f"{local.month}月{local.day}日（星期{day}）{local:%H:%M}"
+        zh = f"预约成功：{words.zh}，{when}。预约号 {number}，请提前十分钟到。"
         en = f"Booked: {words.en}, {local:%A %d %B %H:%M}. Your number is {number}; please come ten minutes early."
         return zh, en
 
     def reminder(self, case: Case[Booking]) -> str:
         local = self._calendar().local(case.value.from_ms)
         words = KINDS[case.value.kind].words
-        return f"【12348】提醒您：{local.month}月{local.day}日{local:%H:%M} {words.zh}，预约号 {case.number}。不来请取消，让给别人。"
+        when = f"{local.month}月{local.day}日{local:%H:%M}"
+        return f"【12348】提醒您：{when} {words.zh}，预约号 {case.number}。不来请取消，让给别人。"
 
     # ---- feeds
 
@@ -401,7 +407,7 @@ class Bookings:
         return token
 
     async def feed(self, token: str, at_ms: int) -> tuple[str, list[Case[Booking]]]:
-        """Whose it is (``agent/...`` or ``terminal/...``) and the bookings of it, cancelled ones too. Raises NotFound."""
+        """Whose it is (``agent/...``, ``terminal/...``) and its bookings, cancelled ones too. Raises NotFound."""
         wanted = select(ClinicFeedRow.subject).where(ClinicFeedRow.token_hash == _digest(token))
         async with self._database.read() as connection:
             subject = (await connection.execute(wanted)).scalar_one_or_none()

@@ -181,9 +181,7 @@ class Cases:
             value = subject.apply(subject.load(row.value), step, row.state)
             columns = _columns(subject, value, state, row.revision + 1, step.at_ms, row.digest)
             columns["digest"] = await _log(connection, subject, ident, step, columns, row.digest)
-            await connection.execute(
-                update(ClinicCaseRow).where(ClinicCaseRow.id == ident).values(**columns)
-            )
+            await connection.execute(update(ClinicCaseRow).where(ClinicCaseRow.id == ident).values(**columns))
             if within is not None:
                 await within(connection, ident, value)
             return _case(subject, await _row(connection, ident))
@@ -245,7 +243,11 @@ class Cases:
         found = await self.events(ident)
         before = FIRST
         for seq, one in enumerate(found, 1):
-            if one.seq != seq or one.data.get("value") is None or one.digest != _event_digest(ident, one, before):
+            if (
+                one.seq != seq
+                or one.data.get("value") is None
+                or one.digest != _event_digest(ident, one, before)
+            ):
                 return False
             before = one.digest
         async with self._database.read() as connection:
@@ -259,9 +261,7 @@ class Cases:
             value = clean(subject.load(row.value))
             columns = _columns(subject, value, row.state, row.revision + 1, step.at_ms, row.digest)
             columns["digest"] = await _log(connection, subject, ident, step, columns, row.digest)
-            await connection.execute(
-                update(ClinicCaseRow).where(ClinicCaseRow.id == ident).values(**columns)
-            )
+            await connection.execute(update(ClinicCaseRow).where(ClinicCaseRow.id == ident).values(**columns))
             return _case(subject, await _row(connection, ident))
 
     async def lock(self, connection: AsyncConnection) -> None:
@@ -273,7 +273,9 @@ class Cases:
 # ---- times held for a case, inside a transaction of its step
 
 
-async def held(connection: AsyncConnection, resources: Collection[str], quarters: Collection[int]) -> set[str]:
+async def held(
+    connection: AsyncConnection, resources: Collection[str], quarters: Collection[int]
+) -> set[str]:
     """Those of the resources that are taken in any of these quarters."""
     row = ClinicHoldRow
     wanted = select(row.resource).where(

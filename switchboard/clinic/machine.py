@@ -56,9 +56,7 @@ class Machine:
 
     def verbs(self, state: str, role: str) -> tuple[str, ...]:
         """What this role may do now, in the order of the table."""
-        return tuple(
-            dict.fromkeys(one.verb for one in self.moves if state in one.since and role in one.by)
-        )
+        return tuple(dict.fromkeys(one.verb for one in self.moves if state in one.since and role in one.by))
 
     def after(self, state: str, verb: str, role: str) -> str:
         """The state to which ``verb`` leads. Raises CaseOver, NotNow, NotYours."""

@@ -43,7 +43,9 @@ def check_papers(
     if wrong:
         raise Unfit(fields=wrong)
     ask = tuple(one for one in act.questions if holds(one.when, answers) and one.id not in answers)
-    asked = {one.id: answers[one.id] for one in act.questions if one.id in answers and holds(one.when, answers)}
+    asked = {
+        one.id: answers[one.id] for one in act.questions if one.id in answers and holds(one.when, answers)
+    }
     needs = _needs(act, asked)
     return Checked(
         ask=ask,

@@ -10,8 +10,11 @@ from aiohttp import ClientSession, web
 from switchboard.web import (
     api,
     appeals,
+    bookings,
     calendar,
+    calendar_feeds,
     callers,
+    clinic_catalogue,
     directory,
     earlier,
     files,
@@ -29,6 +32,7 @@ from switchboard.web import (
     tickets,
     walk,
 )
+from switchboard.web.gate import Gate
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
@@ -48,6 +52,8 @@ from switchboard.web.state import (
     HOUSE,
     LINK_DOOR,
     LOCAL_ADMIN,
+    NUMBER_DOOR,
+    OPEN_GATE,
     PAIRING_DOOR,
     ROUTES,
     SIGN_IN_DESK,
@@ -59,8 +65,13 @@ PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
     *(law, tickets, earlier, terminals, links),
+    *(clinic_catalogue, bookings, calendar_feeds),
     *(sockets, files),
 )
+
+
+OPEN_BURST, OPEN_A_MINUTE = 60, 60
+"""What an address may ask for without signing in."""
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
@@ -78,6 +89,8 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app[SIGN_IN_DESK] = SignInDesk()
     app[PAIRING_DOOR] = Throttle(TRIES)
     app[LINK_DOOR] = Throttle(TRIES_OF_ADDRESS)
+    app[NUMBER_DOOR] = Throttle(TRIES)
+    app[OPEN_GATE] = Gate(OPEN_BURST, OPEN_A_MINUTE)
     app[SIP_LINES] = SipLines()
     app[SOUND_DOOR] = asyncio.Semaphore(1)
     app[GOING] = asyncio.Event()

@@ -15,6 +15,7 @@ from routing.model import Standing
 from routing.twin import Twin
 from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
+from switchboard.clinic.clinic import Clinic
 from switchboard.config import load_config
 from switchboard.law import Library
 from switchboard.records import Records, Role
@@ -50,6 +51,7 @@ class SmallHouse:
         self.service_number: str | None = None
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
+        self.clinic = Clinic(records, self.web.secret, lambda: self.calendar, None)
         self.told: list[tuple[str, dict[str, Any]]] = []
         self.at_desks: list[str] = []
         self.ratings_read = 0

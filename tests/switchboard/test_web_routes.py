@@ -14,6 +14,8 @@ ROUTES = [route for part in PARTS for route in part.routes.all]
 ROLES = (None, "volunteer", "supervisor", "administrator")
 NAMES = {"volunteer": "v001", "supervisor": "sun", "administrator": "root"}
 
+ANYBODY = {None, "volunteer", "supervisor", "administrator"}
+
 ALLOWED = {
     "POST /api/session": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/session": {"volunteer", "supervisor", "administrator"},
@@ -87,6 +89,26 @@ ALLOWED = {
     "POST /api/visits": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/visits/{id}": set(),
     "DELETE /api/visits/{id}": set(),
+    "GET /api/clinic/services": ANYBODY,
+    "GET /api/clinic/acts": ANYBODY,
+    "POST /api/clinic/acts/{id}/check": ANYBODY,
+    "GET /api/clinic/kinds": ANYBODY,
+    "GET /api/clinic/slots": ANYBODY,
+    "POST /api/bookings": ANYBODY,
+    "GET /api/bookings": {"supervisor", "administrator"},
+    "GET /api/bookings/numbered/{number}": set(),
+    "POST /api/bookings/numbered/{number}/arrive": ANYBODY,
+    "GET /api/bookings/{id}": ANYBODY,
+    "POST /api/bookings/{id}/time": ANYBODY,
+    "POST /api/bookings/{id}/cancel": ANYBODY,
+    "POST /api/bookings/{id}/call-off": {"supervisor", "administrator"},
+    "GET /api/own-bookings": {"volunteer"},
+    "GET /api/clinic/sessions": ANYBODY,
+    "POST /api/clinic/sessions": {"supervisor", "administrator"},
+    "POST /api/clinic/sessions/{id}": {"supervisor", "administrator"},
+    "POST /api/own-feed": {"volunteer"},
+    "POST /api/terminals/{id}/feed": {"supervisor", "administrator"},
+    "GET /calendar/{token}.ics": ANYBODY,
     "GET /api/links/{token}": {None, "volunteer", "supervisor", "administrator"},
     "POST /api/links/{token}": {None, "volunteer", "supervisor", "administrator"},
     "GET /ws/visit": {None, "volunteer", "supervisor", "administrator"},

@@ -155,9 +155,7 @@ def _line_of_place(text: str, loc: tuple[int | str, ...]) -> int:
     """The line on which the table begins that pydantic speaks of."""
     if len(loc) < 2 or not isinstance(loc[1], int):
         return 1
-    heads = [
-        number for number, line in enumerate(text.splitlines(), 1) if line.strip() == f"[[{loc[0]}]]"
-    ]
+    heads = [number for number, line in enumerate(text.splitlines(), 1) if line.strip() == f"[[{loc[0]}]]"]
     return heads[loc[1]] if loc[1] < len(heads) else 1
 
 

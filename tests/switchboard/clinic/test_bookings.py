@@ -99,7 +99,9 @@ async def test_two_who_want_the_same_time_at_once_never_both_have_it(records: Re
     assert all([await cases.whole(BOOKINGS, one.id) for one in found])
 
 
-async def test_a_booking_is_moved_whole_or_not_at_all_and_what_it_held_is_free_again(records: Records) -> None:
+async def test_a_booking_is_moved_whole_or_not_at_all_and_what_it_held_is_free_again(
+    records: Records,
+) -> None:
     bookings = await staffed(records, "n1")
     first = await bookings.book(wanted(9), step("book", "a"))
     other = await bookings.book(wanted(10, terminal="t-2"), step("book", "b"))
@@ -163,7 +165,9 @@ async def test_a_visitor_comes_in_time_with_the_number(sqlite_records: Records) 
     assert "10:00" in en
 
 
-async def test_seats_of_a_session_are_given_once_and_a_session_called_off_tells_everybody(records: Records) -> None:
+async def test_seats_of_a_session_are_given_once_and_a_session_called_off_tells_everybody(
+    records: Records,
+) -> None:
     told = Told()
     bookings = await staffed(records, told=told)
     plan = Session("law_class", "土地承包", at(19), at(20), 3)
@@ -196,7 +200,13 @@ def test_any_text_survives_escaping_and_folding(text: str) -> None:
         line.decode()
     (line, _) = _unfold(folded)
     said = line.removeprefix("SUMMARY:")
-    read = said.replace("\\\\", "\0").replace("\\n", "\n").replace("\\,", ",").replace("\\;", ";").replace("\0", "\\")
+    read = (
+        said.replace("\\\\", "\0")
+        .replace("\\n", "\n")
+        .replace("\\,", ",")
+        .replace("\\;", ";")
+        .replace("\0", "\\")
+    )
     kept = text.replace("\r\n", "\n").replace("\r", "\n")
     assert read == "".join(char for char in kept if char in "\t\n" or (char >= " " and char != "\x7f"))
 

@@ -18,7 +18,15 @@ SERVICES, ACTS = ((HERE / name).read_text("utf-8") for name in ("services.toml",
 
 
 def test_the_acts_of_the_remote_notary_are_there_and_those_of_the_law_are_signed_on_paper() -> None:
-    wanted = {"birth", "name", "education", "marriage", "house_ownership", "driving_licence", "business_licence"}
+    wanted = {
+        "birth",
+        "name",
+        "education",
+        "marriage",
+        "house_ownership",
+        "driving_licence",
+        "business_licence",
+    }
     assert wanted <= CATALOGUE.acts.keys()
     assert {one.id for one in CATALOGUE.acts.values() if not one.electronic} == {"marriage", "inheritance"}
     assert len(CATALOGUE.categories) == 5
@@ -31,11 +39,27 @@ def test_the_acts_of_the_remote_notary_are_there_and_those_of_the_law_are_signed
     ("services", "acts", "said"),
     [
         ("[[categories]\n", ACTS, "services.toml:1: not TOML"),
-        (SERVICES.replace('category = "notary"', 'category = "nothing"', 1), ACTS, "there is no category nothing"),
-        (SERVICES.replace('booking = "law_class"', 'booking = "dance"'), ACTS, "law_class: there is no kind of"),
+        (
+            SERVICES.replace('category = "notary"', 'category = "nothing"', 1),
+            ACTS,
+            "there is no category nothing",
+        ),
+        (
+            SERVICES.replace('booking = "law_class"', 'booking = "dance"'),
+            ACTS,
+            "law_class: there is no kind of",
+        ),
         (SERVICES, ACTS.replace('paper = "photo"', 'paper = "foto"', 1), "birth: there is no paper foto"),
-        (SERVICES, ACTS.replace('born = "since_1996"', 'born = "ever"', 1), "question born has no answer ever"),
-        (SERVICES, ACTS.replace('when = { shared = "yes" }', 'when = { split = "yes" }'), "no question split"),
+        (
+            SERVICES,
+            ACTS.replace('born = "since_1996"', 'born = "ever"', 1),
+            "question born has no answer ever",
+        ),
+        (
+            SERVICES,
+            ACTS.replace('when = { shared = "yes" }', 'when = { split = "yes" }'),
+            "no question split",
+        ),
         (SERVICES, ACTS.replace('id = "name"', 'id = "birth"', 1), "birth: is there twice"),
         (SERVICES, ACTS.replace("fee_fen = 50000", "fee_fen = -1"), "acts.6.fee_fen"),
         (SERVICES, ACTS.replace("[[acts]]", "[[acts]]\ncolour = 1", 1), "acts.0.colour"),
@@ -81,7 +105,9 @@ def _asked(draw: st.DrawFn) -> tuple[Act, dict[str, str], set[str]]:
 
 @settings(max_examples=150)
 @given(_asked())
-def test_what_is_missing_is_enough_and_nothing_is_asked_for_twice(asked: tuple[Act, dict[str, str], set[str]]) -> None:
+def test_what_is_missing_is_enough_and_nothing_is_asked_for_twice(
+    asked: tuple[Act, dict[str, str], set[str]],
+) -> None:
     act, answers, at_hand = asked
     found = check_papers(act, CATALOGUE.papers, answers, at_hand)
     missing = {one.paper.id for one in found.missing}
