@@ -549,6 +549,7 @@ class House:
 
     async def close(self) -> None:
         await self.desks.close()
+        await self.clinic.close()
         if self._background:
             await asyncio.wait(self._background, timeout=5)
 

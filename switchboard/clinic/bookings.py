@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -398,11 +398,11 @@ class Bookings:
     async def new_feed(self, subject: str, at_ms: int) -> str:
         """The token of a calendar from now on; the one before is void."""
         token = secrets.token_urlsafe(32)
-        row = ClinicFeedRow.__table__
+        row = ClinicFeedRow
         async with self._database.write() as connection:
-            await connection.execute(row.delete().where(row.c.subject == subject))
+            await connection.execute(delete(row).where(row.subject == subject))
             await connection.execute(
-                row.insert().values(subject=subject, token_hash=_digest(token), made_ms=at_ms)
+                insert(row).values(subject=subject, token_hash=_digest(token), made_ms=at_ms)
             )
         return token
 

@@ -8,10 +8,13 @@ from collections.abc import Callable
 import structlog
 
 from switchboard.calendar import Calendar
+from switchboard.clinic.acts import Acts, Identities
 from switchboard.clinic.bookings import Bookings
 from switchboard.clinic.cases import Cases
 from switchboard.clinic.catalogue import Catalogue, load_catalogue
 from switchboard.clinic.passes import Passes
+from switchboard.clinic.providers import Courier, Payment, SimulatedCourier, SimulatedPayment
+from switchboard.clinic.registers import Registers, simulated_registers
 from switchboard.errors import RecordsAway
 from switchboard.records.store import Records
 from switchboard.sending import Sender
@@ -33,12 +36,24 @@ class Clinic:
         sender: Sender | None,
         *,
         catalogue: Catalogue | None = None,
+        registers: Registers | None = None,
+        payment: Payment | None = None,
+        courier: Courier | None = None,
     ) -> None:
         self.records = records
         self.catalogue = catalogue or load_catalogue()
         self.passes = Passes(secret)
         self.cases = Cases(records.database)
         self.bookings = Bookings(records, self.cases, calendar, sender)
+        self.identities = Identities(self.passes, calendar)
+        self.acts = Acts(
+            self.cases,
+            self.catalogue,
+            self.identities,
+            registers or Registers(simulated_registers()),
+            payment or SimulatedPayment(),
+            courier or SimulatedCourier(),
+        )
 
     async def run(self) -> None:
         """For as long as the node runs: what the clock does to open cases."""
@@ -53,3 +68,8 @@ class Clinic:
 
     async def tick(self, at_ms: int) -> None:
         await self.bookings.tick(at_ms)
+        await self.acts.tick(at_ms)
+
+    async def close(self) -> None:
+        """A question to a register that is under way is asked again by the next start."""
+        await self.acts.close()

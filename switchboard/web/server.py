@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from aiohttp import ClientSession, web
 
 from switchboard.web import (
+    acts,
     api,
     appeals,
     bookings,
@@ -65,7 +66,7 @@ PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
     *(law, tickets, earlier, terminals, links),
-    *(clinic_catalogue, bookings, calendar_feeds),
+    *(clinic_catalogue, bookings, calendar_feeds, acts),
     *(sockets, files),
 )
 

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -27,6 +27,9 @@ Whens = Mapping[Id, Id | list[Id]]
 
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Table = TypeVar("Table", bound=_Table)
 
 
 class _Words(_Table):
@@ -132,7 +135,7 @@ def read_catalogue(services: str, acts: str) -> Catalogue:
     )
 
 
-def _read(table: type[_Table], file: str, text: str, problems: list[str]):
+def _read(table: type[Table], file: str, text: str, problems: list[str]) -> Table | None:
     if len(text.encode(errors="replace")) > MOST_BYTES:
         problems.append(f"{file}:1: longer than {MOST_BYTES // 1000} KB")
         return None

@@ -128,6 +128,7 @@ async def test_reminders_no_shows_and_lost_shifts_happen_once_whichever_node_loo
         await asyncio.gather(bookings.tick(when), other.tick(when))
         await bookings.tick(when)
     assert [one.to for one in told.texts] == ["13812345678"] * 2
+    assert case.number
     assert case.number in told.texts[0].text
     (shift,) = await records.shifts.listed(at(9), at(12), agent="n1")
     await records.shifts.remove(shift.id, by="root", at_ms=NOW)
