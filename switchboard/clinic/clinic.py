@@ -9,9 +9,11 @@ import structlog
 
 from switchboard.calendar import Calendar
 from switchboard.clinic.acts import Acts, Identities
+from switchboard.clinic.agreements import texts
 from switchboard.clinic.bookings import Bookings
 from switchboard.clinic.cases import Cases
 from switchboard.clinic.catalogue import Catalogue, load_catalogue
+from switchboard.clinic.mediations import Mediations
 from switchboard.clinic.passes import Passes
 from switchboard.clinic.providers import Courier, Payment, SimulatedCourier, SimulatedPayment
 from switchboard.clinic.registers import Registers, simulated_registers
@@ -54,6 +56,7 @@ class Clinic:
             payment or SimulatedPayment(),
             courier or SimulatedCourier(),
         )
+        self.mediations = Mediations(records, self.cases, self.identities, texts(), calendar)
 
     async def run(self) -> None:
         """For as long as the node runs: what the clock does to open cases."""
@@ -69,6 +72,7 @@ class Clinic:
     async def tick(self, at_ms: int) -> None:
         await self.bookings.tick(at_ms)
         await self.acts.tick(at_ms)
+        await self.mediations.tick(at_ms)
 
     async def close(self) -> None:
         """A question to a register that is under way is asked again by the next start."""

@@ -148,7 +148,7 @@ async def staff_case(call: Call, subject: Subject[T]) -> tuple[Case[T], Actor]:
     return case, Actor(agent.id, agent.role)
 
 
-def step_of(order: Key, verb: str, actor: Actor, **data: Any) -> Step:
+def step_of(order: Key, verb: str, actor: Actor, /, **data: Any) -> Step:
     return Step(verb, actor, now_ms(), order.key, data)
 
 

@@ -16,12 +16,14 @@ from switchboard.web import (
     calendar_feeds,
     callers,
     clinic_catalogue,
+    confirmations,
     directory,
     earlier,
     files,
     help_calls,
     law,
     links,
+    mediations,
     own_figures,
     own_phone,
     prompts,
@@ -66,7 +68,7 @@ PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
     *(law, tickets, earlier, terminals, links),
-    *(clinic_catalogue, bookings, calendar_feeds, acts),
+    *(clinic_catalogue, bookings, calendar_feeds, acts, mediations, confirmations),
     *(sockets, files),
 )
 
