@@ -15,6 +15,7 @@ from switchboard.web import (
     calendar,
     calendar_feeds,
     callers,
+    clinic_aid,
     clinic_catalogue,
     confirmations,
     directory,
@@ -68,7 +69,7 @@ PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
     *(law, tickets, earlier, terminals, links),
-    *(clinic_catalogue, bookings, calendar_feeds, acts, mediations, confirmations),
+    *(clinic_catalogue, bookings, calendar_feeds, acts, mediations, confirmations, clinic_aid),
     *(sockets, files),
 )
 

@@ -18,6 +18,8 @@ PEOPLE = {
     "j1": ("judge", {}),
     "a1": ("legal_aid_worker", {"legal_aid": 3}),
     "a2": ("legal_aid_worker", {"legal_aid": 3}),
+    "r1": ("rectification_worker", {}),
+    "r2": ("rectification_worker", {}),
 }
 
 
