@@ -19,7 +19,7 @@ from asn1crypto import algos, cms, core, tsp, x509
 from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
 from pyhanko_certvalidator import ValidationContext
 
-from switchboard.evidence.authority import LocalAuthority
+from switchboard.evidence.authority import LocalAuthority, has_low_s
 from switchboard.evidence.errors import StampInvalid
 
 LOCAL_POLICY = "2.25.12348"
@@ -76,6 +76,7 @@ def answer_locally(authority: LocalAuthority, sha256: bytes, nonce: int | None =
 
 def _signed(authority: LocalAuthority, info: bytes) -> bytes:
     certificate = x509.Certificate.load(authority.stamps.der)
+    root = x509.Certificate.load(authority.root.der)
     sha256 = algos.DigestAlgorithm({"algorithm": "sha256"})
     essential = tsp.ESSCertIDv2(
         {"hash_algorithm": sha256, "cert_hash": hashlib.sha256(authority.stamps.der).digest()}
@@ -92,35 +93,58 @@ def _signed(authority: LocalAuthority, info: bytes) -> bytes:
             ),
         ]
     )
+    return _wrapped(info, [certificate, root], attributes, authority.stamps.sign(attributes.dump()))
+
+
+def _wrapped(
+    info: bytes, certificates: Sequence[x509.Certificate], attributes: cms.CMSAttributes, signature: bytes
+) -> bytes:
+    """The CMS of a stamp (RFC 5652), the signer's certificate first."""
+    sha256 = algos.DigestAlgorithm({"algorithm": "sha256"})
+    first = certificates[0]
+    sid = cms.IssuerAndSerialNumber({"issuer": first.issuer, "serial_number": first.serial_number})
     signer = cms.SignerInfo(
         {
             "version": "v1",
-            "sid": cms.SignerIdentifier(
-                "issuer_and_serial_number",
-                cms.IssuerAndSerialNumber(
-                    {"issuer": certificate.issuer, "serial_number": certificate.serial_number}
-                ),
-            ),
+            "sid": cms.SignerIdentifier("issuer_and_serial_number", sid),
             "digest_algorithm": sha256,
             "signed_attrs": attributes,
             "signature_algorithm": algos.SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
-            "signature": authority.stamps.sign(attributes.dump()),
+            "signature": signature,
         }
     )
-    root = x509.Certificate.load(authority.root.der)
-    signed = cms.SignedData(
+    content = cms.SignedData(
         {
             "version": "v3",
             "digest_algorithms": [sha256],
-            "encap_content_info": {
-                "content_type": "tst_info",
-                "content": core.ParsableOctetString(info),
-            },
-            "certificates": [certificate, root],
+            "encap_content_info": {"content_type": "tst_info", "content": core.ParsableOctetString(info)},
+            "certificates": list(certificates),
             "signer_infos": [signer],
         }
     )
-    return cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump()
+    return cms.ContentInfo({"content_type": "signed_data", "content": content}).dump()
+
+
+def rebuilt(token: bytes) -> bytes:
+    """A stamp of a local authority written anew from its parts. Another writing of the same was altered; b"" where
+    it has parts that no such stamp has."""
+    signed: Any = cms.ContentInfo.load(token)["content"]
+    signer = signed["signer_infos"][0]
+    by_issuer = {
+        (one.chosen.issuer.dump(), one.chosen.serial_number): one.chosen for one in signed["certificates"]
+    }
+    sid = signer["sid"].chosen
+    first = by_issuer.get((sid["issuer"].dump(), sid["serial_number"].native)) if _named(signer) else None
+    signature = signer["signature"].native
+    if first is None or not has_low_s(signature):
+        return b""
+    others = [one for one in by_issuer.values() if one is not first]
+    info = bytes(signed["encap_content_info"]["content"])
+    return _wrapped(info, [first, *others], signer["signed_attrs"], signature)
+
+
+def _named(signer: Any) -> bool:
+    return signer["sid"].name == "issuer_and_serial_number"
 
 
 def check(token: bytes, sha256: bytes, roots: Sequence[bytes] = (), *, nonce: int | None = None) -> Stamp:
