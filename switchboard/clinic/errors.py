@@ -39,9 +39,14 @@ What belongs to others is ``switchboard.errors.NotFound``, as everywhere.
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from switchboard.errors import Conflict, Forbidden, InvalidInput, SourceInvalid, Unavailable
+from switchboard.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    SourceInvalid,
+    SwitchboardError,
+    Unavailable,
+)
 
 
 class CatalogueInvalid(SourceInvalid):
@@ -50,10 +55,8 @@ class CatalogueInvalid(SourceInvalid):
     en = "The catalogue has mistakes."
 
 
-class ClinicError:
+class ClinicError(SwitchboardError):
     """Marks what the clinic refuses. ``code`` never changes once published."""
-
-    code: ClassVar[str]
 
 
 class Refused(ClinicError, Conflict):

@@ -40,6 +40,7 @@ ColleagueHow = Literal[
 PassedHow = Literal["blind", "attended", "stayed"]
 RecordingKind = Literal["talk", "remark", "message", "room"]
 VideoHow = Literal["invited", "up", "lost", "ended"]
+PaperHow = Literal["made", "signed", "refused", "withdrawn"]
 FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
 AppealOutcome = Literal["upheld", "dismissed"]
 """``upheld``: the rating is left out of the volunteer's figures and of what the routing engine knows of them."""
@@ -294,6 +295,24 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
     },
     # A call lifted to video: a link was sent, its page is in the room, the telephone is all there is again.
     "video": {"how": _Field(_one_of(VideoHow)), "agent": _maybe(is_slug), "room": _maybe(is_slug)},
+    # A paper of this contact: what became of it, by whom, and the SHA-256 of its file from then on.
+    "paper": {
+        "paper": _Field(is_slug),
+        "kind": _Field(is_slug),
+        "how": _Field(_one_of(PaperHow)),
+        "by": _Field(is_slug),
+        "sha256": _Field(_hash),
+        "state": _Field(is_slug),
+    },
+    # A file that somebody sent: made anew on arrival, or refused (``refused``: the code).
+    "upload": {
+        "upload": _Field(is_slug),
+        "by": _Field(is_slug),
+        "pages": _Field(_whole(0, 1_000)),
+        "refused": _maybe(is_slug),
+    },
+    # An act was sealed into one file (switchboard.evidence); the digest is that of its manifest.
+    "sealed": {"act": _Field(is_slug), "file": _Field(_text(500)), "sha256": _Field(_hash)},
     "disconnected": {"by": _Field(_one_of(EndedBy))},
     "survey": {"question": _Field(is_slug), "answer": _Field(_text(8))},
     # ``ticket`` is the SHA-256 of what was typed (records.tickets); without an outcome the time ran out.

@@ -2,9 +2,9 @@
 
 from alembic import context
 
-from switchboard.records import clinic_models, models
+from switchboard.records import clinic_models, models, paper_models
 
-TABLES = (models, clinic_models)
+TABLES = (models, clinic_models, paper_models)
 """Every module that has tables: what is not imported is not compared."""
 
 context.configure(
