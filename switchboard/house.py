@@ -33,6 +33,7 @@ from switchboard.agents.quality import DAYS_COUNTED, MOST_COUNTED, qualities
 from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
+from switchboard.clinic.clinic import Clinic
 from switchboard.config import Config
 from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
@@ -117,6 +118,7 @@ class House:
         self.rooms: Rooms | None = None
         self.sender = sender_of(config)
         self.captures = CaptureStore(records, self.recordings_dir)
+        self.clinic = Clinic(records, web.secret, lambda: self.calendar, self.sender)
         self.visits: Visits | None = None
         self.hosting: Hosting | None = None
         self.telephones: Telephones | None = None
@@ -558,6 +560,7 @@ class House:
 
     async def close(self) -> None:
         await self.desks.close()
+        await self.clinic.close()
         if self._background:
             await asyncio.wait(self._background, timeout=5)
 
