@@ -67,6 +67,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         owner = house.engine.owner
         await house.duty.begin([agent_of(seat.id) for seat in found.seats if seat.owner != owner])
         _run(held, house.duty.run(), "duty")
+        await house.papers.resume()
         await house.desks.begin()
         rooms = await held.enter_async_context(
             rooms_of(config, records.rooms, secret_file(config, "video-key"))

@@ -44,6 +44,9 @@ from switchboard.health import check_health
 from switchboard.law.library import Library
 from switchboard.live import Live
 from switchboard.overload import OverloadWatch
+from switchboard.papers.opening import provider_of
+from switchboard.papers.papers import Papers
+from switchboard.papers.uploads import Uploads
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
@@ -113,6 +116,9 @@ class House:
         self.wrong_codes = WrongCodes()
         self.rooms: Rooms | None = None
         self.sender = sender_of(config)
+        self.evidence = provider_of(config)
+        self.papers = Papers(records, self.evidence, config.data_dir / "papers")
+        self.uploads = Uploads(records, config.data_dir / "uploads")
         self.visits: Visits | None = None
         self.stopping = False
         self.dispatch.on_reset = self._restore_anew
