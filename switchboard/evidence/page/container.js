@@ -132,7 +132,7 @@ const byCodePoint = (a, b) => {
   }
   return x.length - y.length;
 };
-const canonical = (value) => JSON.stringify(ordered(value), null, 2).replace(/\[\]|\{\}/g, (one) => one) + "\n";
+const canonical = (value) => `${JSON.stringify(ordered(value), null, 2)}\n`;
 
 function parsed(bytes) {
   try {
