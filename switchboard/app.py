@@ -68,6 +68,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         owner = house.engine.owner
         await house.duty.begin([agent_of(seat.id) for seat in found.seats if seat.owner != owner])
         _run(held, house.duty.run(), "duty")
+        await house.papers.resume()
         _run(held, house.clinic.run(), "clinic")
         await house.desks.begin()
         rooms = await held.enter_async_context(

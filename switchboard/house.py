@@ -45,6 +45,9 @@ from switchboard.health import check_health
 from switchboard.law.library import Library
 from switchboard.live import Live
 from switchboard.overload import OverloadWatch
+from switchboard.papers.opening import provider_of
+from switchboard.papers.papers import Papers
+from switchboard.papers.uploads import Uploads
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
@@ -119,6 +122,9 @@ class House:
         self.sender = sender_of(config)
         self.captures = CaptureStore(records, self.recordings_dir)
         self.clinic = Clinic(records, web.secret, lambda: self.calendar, self.sender)
+        self.evidence = provider_of(config)
+        self.papers = Papers(records, self.evidence, config.data_dir / "papers")
+        self.uploads = Uploads(records, config.data_dir / "uploads")
         self.visits: Visits | None = None
         self.hosting: Hosting | None = None
         self.telephones: Telephones | None = None
