@@ -58,6 +58,11 @@ class WebHouse(Protocol):
         ...
 
     @property
+    def hotline_number(self) -> str:
+        """What people dial to be answered."""
+        ...
+
+    @property
     def board(self) -> LiveBoard: ...
 
     @property

@@ -48,6 +48,7 @@ class SmallHouse:
         self.telephony = True
         self.queue = Twin()
         self.service_number: str | None = None
+        self.hotline_number = "12348"
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
         self.told: list[tuple[str, dict[str, Any]]] = []
