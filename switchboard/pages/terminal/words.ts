@@ -238,7 +238,7 @@ const en: typeof zh = {
   mutedNow: 'You are muted: they cannot hear you',
   paperTitle: 'Show a paper',
   paperText: 'Lay it flat, all corners in the picture, touch the round button',
-  shutter: 'Photograph',
+  shutter: 'Take',
   edges: 'The edges of the paper were found',
   noEdges: 'No edges seen: you can photograph all the same',
   blurred: 'Not sharp: better try once more',
