@@ -12,22 +12,23 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from struct import error as StructError
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import structlog
-from aioice import stun
 
 from video.errors import PortError
 from video.forward import Address, Lane
 from video.guard import CHECKS_A_SECOND, Rate, Teller, Turned, is_plain_alert, username_of
 from video.native import forwarder
 
+if TYPE_CHECKING:
+    from aioice import stun
+
 log = structlog.get_logger(__name__)
 
 _BUFFER = 4 << 20
 _BUFFERS = ((socket.SO_RCVBUF, 33), (socket.SO_SNDBUF, 32))
 """Each with Linux's number for going beyond net.core.rmem_max and wmem_max, which needs CAP_NET_ADMIN."""
-_TICK_S = 0.05
 _CHECKS_REMEMBERED = 64
 _PRIORITY = 2_130_706_431  # a host candidate of component 1, RFC 8445 section 5.1.2
 
@@ -159,6 +160,8 @@ class Port:
         if not endpoint.checks.take() and address != endpoint.lane.address:
             self.turned.stun_flood += 1
             return
+        from aioice import stun  # it comes with aiortc (video.dtls), whose first peer is there already
+
         try:
             check = stun.parse_message(data)
         except (ValueError, StructError, IndexError, KeyError):
@@ -197,7 +200,9 @@ class Port:
 
     # ------------------------------------------------------------------ ICE
 
-    def _answer(self, endpoint: Endpoint, check: stun.Message, address: Address) -> None:
+    def _answer(self, endpoint: Endpoint, check: "stun.Message", address: Address) -> None:
+        from aioice import stun
+
         answer = stun.Message(
             message_method=stun.Method.BINDING,
             message_class=stun.Class.RESPONSE,
@@ -219,9 +224,10 @@ class Port:
 
     async def _tick(self) -> None:
         while True:
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(self.forwarder.tick_s)
             self.forwarder.tick()
-            self._teller.tell(self.counts_turned())
+            self.forwarder.feedback()
+            self._teller.tell(self.counts_turned)
 
     def counts_turned(self) -> dict[str, int]:
         """Only what was turned away."""

@@ -62,6 +62,8 @@ class NativeForwarder(Forwarder):
     """``start`` sets the thread going; without it ``on_readable`` works through the socket, as tests like it."""
 
     native = True
+    tick_s = 0.2
+    """The thread has a tick of its own, 50 ms; this one only looks at what waits for tapes."""
 
     def __init__(self, sock: socket.socket, control: Control) -> None:
         calls = [
@@ -280,6 +282,13 @@ class NativeForwarder(Forwarder):
         _lib.wire_send_raw(self.wire, *_packed(address), bytes(data), len(data))
 
     # ------------------------------------------------------------------ every 50 ms
+
+    def feedback(self) -> None:
+        if not self._running:
+            _lib.wire_feedback(self.wire)
+
+    def reported(self, track: Track, ntp: int, now_ns: int) -> None:
+        _lib.track_reported(_track(track), (ntp >> 16) & 0xFFFFFFFF, now_ns)
 
     def tick(self) -> None:
         if not self._running:
