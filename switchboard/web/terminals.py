@@ -76,6 +76,7 @@ class TerminalView(BaseModel):
     village: str
     district: str | None
     state: str
+    paired_ms: Ms | None
     seen_ms: Ms | None
     visit: str | None
     demo: bool
@@ -506,6 +507,7 @@ def _view(
         village=terminal.village,
         district=terminal.district,
         state=state,
+        paired_ms=terminal.paired_ms,
         seen_ms=terminal.seen_ms,
         visit=visitor.contact.id if visitor else None,
         demo=terminal.demo,

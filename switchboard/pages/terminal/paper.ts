@@ -20,12 +20,12 @@ export type Corners = readonly [Point, Point, Point, Point]
 const LOOK_WIDTH = 240
 const LEAST_SHARE = 0.12
 const MOST_SHARE = 0.97
-/** Of the four-sided shape, so much must be paper: else it is something bright, but no sheet. */
-const LEAST_FILL = 0.8
-export const LONGEST = 1754
+/** What is bright must fill the shape between its corners, and not much more: else it is a plate, or a lamp. */
+const FILL = [0.8, 1.15] as const
 /** The longer side of a straightened page: A4 at 150 dots to the inch. */
-export const BLURRED = 0.62
+export const LONGEST = 1754
 /** `blurOf` above this: letters run into each other. */
+export const BLURRED = 0.62
 
 export function grayOf(picture: Picture, width = picture.width): { width: number; height: number; gray: Uint8Array } {
   const scale = Math.min(1, width / picture.width)
@@ -70,7 +70,8 @@ export function findPaper(picture: Picture): Corners | null {
   const sheet = largest(gray, width, height, level)
   if (!sheet || sheet.count < LEAST_SHARE * gray.length || sheet.count > MOST_SHARE * gray.length) return null
   const area = areaOf(sheet.corners)
-  if (area < LEAST_SHARE * gray.length || sheet.filled / area < LEAST_FILL) return null
+  const fill = sheet.filled / area
+  if (area < LEAST_SHARE * gray.length || fill < FILL[0] || fill > FILL[1]) return null
   const by = picture.width / width
   return sheet.corners.map(({ x, y }) => ({ x: (x + 0.5) * by, y: (y + 0.5) * by })) as unknown as Corners
 }
