@@ -153,6 +153,10 @@ class House:
         """What a message belongs to that nobody took a menu for."""
         return self.hotlines.get("12348") or next(iter(self.hotlines.values()))
 
+    @property
+    def hotline_number(self) -> str:
+        return self.default_hotline.number
+
     def use_rules(self, rules: Rules) -> None:
         """From the next contact on; those that are here keep what they arrived under. Never waits, never fails."""
         policy_changed = rules.numbers.get(POLICY) != self.rules.numbers.get(POLICY)

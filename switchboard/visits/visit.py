@@ -92,7 +92,7 @@ async def serve(visitor: Visitor, recalled: Recalled | None = None) -> None:
             break
         visitor.notice = "volunteer_lost"
         contact.left_alone()
-    contact.end("completed", "agent")
+    contact.end("completed", meeting.left_by)
     await ask_survey(visitor)
 
 
@@ -152,7 +152,7 @@ async def talk(visitor: Visitor, meeting: Meeting, *, found: bool) -> Over:
                 contact.stops.clear()
                 meeting.pause(paused=True)
         over = await meeting.run(COMES_BACK_S if found else RELOAD_S)
-        ended_by = "system" if over == "lost" else "agent"
+        ended_by = "system" if over == "lost" else meeting.left_by
         return over
     finally:
         if not contact.house.stopping:

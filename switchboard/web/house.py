@@ -63,6 +63,11 @@ class WebHouse(Protocol):
         ...
 
     @property
+    def hotline_number(self) -> str:
+        """What people dial to be answered."""
+        ...
+
+    @property
     def board(self) -> LiveBoard: ...
 
     @property

@@ -56,6 +56,7 @@ class SmallHouse:
         self.telephony = True
         self.queue = Twin()
         self.service_number: str | None = None
+        self.hotline_number = "12348"
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
         self.clinic = Clinic(records, self.web.secret, lambda: self.calendar, None)
