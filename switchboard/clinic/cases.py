@@ -186,6 +186,11 @@ class Cases:
                 await within(connection, ident, value)
             return _case(subject, await _row(connection, ident))
 
+    async def verb_of(self, ident: str, key: str) -> str | None:
+        """What was done under this key already."""
+        async with self._database.read() as connection:
+            return await _verb_of(connection, ident, key)
+
     async def of(self, subject: Subject[T], ident: str) -> Case[T]:
         """Raises NotFound."""
         async with self._database.read() as connection:

@@ -13,16 +13,18 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class SignerOf:
-    """``id`` is the party's; ``role`` as printed."""
+    """``id`` is the party's; ``role`` as printed; ``number`` of the identity card, empty where it is not known."""
 
     id: str
     name: str
     role: str
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementPaper:
-    """``key``: the same one again is the same paper. ``signers`` in their order."""
+    """``key``: the same one again is the same paper. ``signers``: the parties in their order; the mediator comes last.
+    ``personal``: marriage, adoption, inheritance. ``court``: an application for confirmation is signed with it."""
 
     key: str
     contact: str
@@ -33,6 +35,7 @@ class AgreementPaper:
     terms: tuple[str, ...]
     signers: tuple[SignerOf, ...]
     personal: bool
+    court: bool
     at_ms: int
 
 
@@ -41,10 +44,10 @@ class PaperMaker(Protocol):
         """Makes the paper and returns its id. Raises ClinicError."""
         ...
 
-    async def sign(self, paper: str, signer: str, *, identity: str, strokes: Any) -> None:
+    async def sign(self, paper: str, signer: str, *, identity: str, hand: Mapping[str, Any] | None) -> None:
         """One signature, in order; the same again changes nothing. Raises ClinicError."""
         ...
 
-    async def withdraw(self, paper: str, *, by: str) -> None:
-        """The text is changed: this paper is not signed any more. Never fails for one that is over."""
+    async def withdraw(self, key: str, contact: str, *, by: str) -> None:
+        """They did not all sign: what was made under this key, if anything, is not signed any more."""
         ...
