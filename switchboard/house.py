@@ -34,6 +34,7 @@ from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
 from switchboard.clinic.clinic import Clinic
+from switchboard.clinic.paper_port import LazyPapers, PaperMaker
 from switchboard.config import Config
 from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
@@ -115,6 +116,7 @@ class House:
         self.rooms: Rooms | None = None
         self.sender = sender_of(config)
         self.clinic = Clinic(records, web.secret, lambda: self.calendar, self.sender)
+        self.clinic.mediations.maker = LazyPapers(self._open_papers)
         self.visits: Visits | None = None
         self.stopping = False
         self.dispatch.on_reset = self._restore_anew
@@ -125,6 +127,15 @@ class House:
         self._ari: Ari | None = None
         self._waiting_room: WaitingRoom | None = None
         self._background: set[asyncio.Task[Any]] = set()
+
+    def _open_papers(self) -> PaperMaker:
+        """In a thread, with the first paper: what sets and signs papers takes its time to load, and makes keys."""
+        from switchboard.clinic.pdf_papers import PdfPapers
+        from switchboard.evidence import open_provider
+        from switchboard.papers.papers import Papers
+
+        data = self.config.data_dir
+        return PdfPapers(Papers(self.records, open_provider(data), data / "papers"))
 
     # ---- the rules in force
 

@@ -73,6 +73,7 @@ class Mediations:
         done = await self._cases.do(MEDIATIONS, case.id, made, base=base)
         if (
             self.maker is not None
+            and case.value.rounds
             and case.state in ("signing", "paused")
             and done.state in ("session", "failed")
         ):
@@ -157,6 +158,16 @@ class Mediations:
     async def _place(self, terminal: str | None) -> str:
         found = await self._records.terminals.of(terminal) if terminal else None
         return found.village if found else "公共法律服务网络"
+
+    async def pdf(self, case: Case[Mediation], *, court: bool) -> bytes:
+        """The newest agreement, or the application that goes with it. Raises NotFound."""
+        contact = case.value.contact
+        found = None
+        if self.maker is not None and contact:
+            found = await self.maker.content(_key(case, case.value), contact, court=court)
+        if found is None:
+            raise NotFound
+        return found
 
     # ---- to the judge
 

@@ -28,6 +28,9 @@ class PdfPapers:
         self._committee = committee
         self._court = court
 
+    async def begin(self) -> None:
+        await self._papers.resume()
+
     async def agreement(self, paper: AgreementPaper, *, by: str) -> str:
         with _told():
             made = await self._papers.make(paper.contact, self._made(paper), by=by, key=paper.key)
@@ -59,6 +62,14 @@ class PdfPapers:
             if one.key in (key, f"{key}-{COURT}") and one.state in ("signing", "by_hand"):
                 with _told():
                     await self._papers.withdraw(one.id, by=by, reason="没有全部签署 / not signed by all")
+
+    async def content(self, key: str, contact: str, *, court: bool) -> bytes | None:
+        wanted = f"{key}-{COURT}" if court else key
+        for one in await self._papers.of_contact(contact):
+            if one.key == wanted:
+                with _told():
+                    return await self._papers.content(one)
+        return None
 
     def _made(self, paper: AgreementPaper) -> MediationAgreement:
         facts = paper.facts

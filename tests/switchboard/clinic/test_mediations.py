@@ -23,6 +23,7 @@ from switchboard.clinic.errors import CatalogueInvalid, ClinicError, Unfit
 from switchboard.clinic.identity import Identity
 from switchboard.clinic.machine import Actor
 from switchboard.clinic.mediation import MEDIATION, MEDIATIONS, Mediation
+from switchboard.clinic.paper_port import LazyPapers
 from switchboard.clinic.pdf_papers import PdfPapers
 from switchboard.errors import NotFound
 from switchboard.evidence import open_provider
@@ -383,7 +384,7 @@ async def test_what_the_law_keeps_on_paper_is_refused_with_the_article(office: O
     room = Room(office)
     await room.gather("family")
     await room.does("m1", "open")
-    fields = dict.fromkeys(
+    fields: dict[str, str] = dict.fromkeys(
         ("facts", "disputed", "responsibility", "performance", "deadline", "content"), "某"
     )
     text = await room.drafted("family", fields)
@@ -408,7 +409,7 @@ async def test_the_paper_is_signed_with_the_text_and_the_whole_of_it_verifies(
 ) -> None:
     house = office.house
     papers = Papers(house.records, open_provider(tmp_path), tmp_path / "papers")
-    house.clinic.mediations.maker = PdfPapers(papers)
+    house.clinic.mediations.maker = LazyPapers(lambda: PdfPapers(papers))
     await house.records.append("c-1", "arrived", medium="visit", channel="x")
     room = Room(office)
     await room.gather()
@@ -441,6 +442,13 @@ async def test_the_paper_is_signed_with_the_text_and_the_whole_of_it_verifies(
         ("judicial_confirmation", 3),
         ("mediation_agreement", 4),
     ]
+    path = f"/api/mediations/{room.case['id']}/papers/agreement"
+    shown = {"Case-Pass": room.case["passes"]["p2"]}
+    async with office.terminal.get(path, headers=shown) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/pdf")
+        assert (await answer.read()).startswith(b"%PDF")
+    async with office.terminal.get(path, headers={"Case-Pass": shown["Case-Pass"][:-1] + "~"}) as answer:
+        assert answer.status == 404
     roots = open_provider(tmp_path).roots
     for one in signed:
         report = await asyncio.to_thread(check_pdf, await papers.content(one), roots)
