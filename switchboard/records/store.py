@@ -14,6 +14,7 @@ from switchboard.records.database import Database
 from switchboard.records.events import ContactEvent, is_slug, is_text
 from switchboard.records.fold import ContactRecord, fold
 from switchboard.records.help_calls import HelpCalls
+from switchboard.records.hosted import HostedRooms
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
 from switchboard.records.known_callers import KnownCallers
 from switchboard.records.models import Agent, AgentState, ContactRow
@@ -67,6 +68,7 @@ class Records:
         self.terminals = Terminals(database, self._audit)
         self.terminal_reports = TerminalReports(database, self._audit)
         self.rooms = RoomLog(database)
+        self.hosted = HostedRooms(database)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:

@@ -52,6 +52,8 @@ class Meeting:
         agent = self._contact.house.name_of(party.agent)
         self.pass_of_visitor: Pass = self._rooms.pass_for(room, terminal.id, terminal.village, Role.PARTY)
         self.pass_of_agent: Pass = self._rooms.pass_for(room, party.agent, agent["name"], Role.HOST)
+        self.telephone: dict[str, str] | None = None
+        """``number`` and ``code`` with which the visitor comes in by any telephone, in place of the terminal."""
 
     @property
     def recording(self) -> bool:
@@ -66,6 +68,11 @@ class Meeting:
         await self._rooms.open(self.room, self._contact.id)
         self._contact.meeting = self
         self.tell()
+        telephones = self._contact.house.telephones
+        if telephones is not None:
+            code = await telephones.code(self.room, self._contact.id, self._visitor.terminal.id)
+            self.telephone = {"number": telephones.number, "code": code} if code else None
+            self._visitor.changed()
 
     def tell(self) -> None:
         """The desk and the terminal show what is so now."""
@@ -127,6 +134,8 @@ class Meeting:
             self._contact.meeting = None
         self._recording.end()
         await self._rooms.end(self.room, reason)
+        if self._contact.house.telephones is not None:
+            await self._contact.house.telephones.over(self.room)
 
     # ---- recording
 

@@ -27,6 +27,7 @@ from switchboard.contacts.queue import give_back, queued, volunteer_or
 from switchboard.dispatch import Accepted
 from switchboard.times import now_ms
 from switchboard.visits.meeting import Meeting, Over, new_room
+from switchboard.visits.orphans import seal_folder
 from switchboard.visits.visitor import Visitor
 
 log = structlog.get_logger(__name__)
@@ -219,3 +220,5 @@ async def find_meeting(visitor: Visitor, recalled: Recalled, held: AsyncExitStac
 async def _not_found(contact: Contact, room: str, visitor: Visitor) -> None:
     contact.agent = contact.reservation = None
     await visitor.rooms.end(room, "lost")
+    folder = contact.house.recordings_dir / contact.id / room
+    contact.house.background(seal_folder(contact.house, contact.id, folder))

@@ -18,6 +18,7 @@ PAGES = {
     "/desk": "desk",
     "/board": "board",
     "/admin": "admin",
+    "/room": "room",
     "/terminal": "terminal",
 }
 PAGES_WITH_TOKEN = {"/v/{token}": "video"}
