@@ -200,7 +200,7 @@ if __name__ == "__main__":
         said = {"refused": "upload_too_heavy"}
     except Exception:  # whatever a decoder stumbles over: the file is not taken
         said = {"refused": "upload_refused"}
-    said["memory_bytes"] = _most_memory()
+    said = {**said, "memory_bytes": _most_memory()}
     sys.stdout.write(json.dumps(said))
     sys.stdout.flush()
     os._exit(0)  # decoders' own clean-up is not needed, and may want memory that is not there

@@ -126,7 +126,10 @@ class Meeting:
         it is there. Raises CaptureRefused."""
         captures = self._rooms.bridge.captures
         wish = captures.wish(self.room, self._visitor.terminal.id, self.party.agent, "", "document")
-        return {"url": f"{self.pass_of_visitor.frame()['url']}/{self.room}/captures/{wish.id}", "key": wish.key}
+        return {
+            "url": f"{self.pass_of_visitor.frame()['url']}/{self.room}/captures/{wish.id}",
+            "key": wish.key,
+        }
 
     async def close(self, reason: str) -> None:
         """The room ends for both, whoever ended the talk; what was recorded is kept."""

@@ -17,7 +17,7 @@ from switchboard.evidence.pdf_checking import check_pdf
 from switchboard.papers.papers import Papers
 from switchboard.records import Records
 
-KILLS = 40 if os.environ.get("SWITCHBOARD_LONG") == "1" else 6
+KILLS = 40 if os.environ.get("SWITCHBOARD_LONG") == "1" else 5
 
 _SIGNING = """
     import asyncio, sys
@@ -54,7 +54,7 @@ def _run_and_kill(folder: Path, run: int, after_s: float) -> None:
 async def test_killed_at_any_moment_every_paper_is_whole(tmp_path: Path) -> None:
     chance = random.Random(12348)
     for run in range(KILLS):
-        await asyncio.to_thread(_run_and_kill, tmp_path, run, chance.uniform(0.02, 1.2))
+        await asyncio.to_thread(_run_and_kill, tmp_path, run, chance.uniform(0.02, 1.0))
     provider = open_provider(tmp_path)
     async with await Records.open(f"sqlite:///{tmp_path / 'r.db'}") as records:
         papers = Papers(records, provider, tmp_path / "papers")

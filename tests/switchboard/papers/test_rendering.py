@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pypdfium2
 import pytest
+from fontTools.ttLib import TTCollection
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from switchboard.papers.coverage import letters_of
 from switchboard.papers.errors import LetterMissing, PaperUnfit
-from switchboard.papers.fonts import Fonts, fonts_of
+from switchboard.papers.fonts import FOLDERS, Fonts, fonts_of
 from switchboard.papers.model import ConsultationSummary, Paper, concerns_of, texts_of
 from switchboard.papers.rendering import render
 from tests.support.papers import SIGNERS, agreement, one_of_each
@@ -72,8 +74,8 @@ def test_a_paper_for_the_pen_says_so_on_the_line(fonts: Fonts) -> None:
 def test_a_letter_that_no_font_has_is_named_and_never_printed_as_a_box(fonts: Fonts) -> None:
     fonts.check(["李𬭚王㛃䶮张𠮷"])
     with pytest.raises(LetterMissing) as refused:
-        render(agreement(facts="他说🦄和\U000e0100"), fonts)
-    assert refused.value.letters == ("🦄", "\U000e0100")
+        render(agreement(facts="他说🦄和𒀀"), fonts)
+    assert refused.value.letters == ("𒀀", "🦄")
     assert "“🦄”（U+1F984）" in refused.value.zh
 
 
@@ -91,7 +93,7 @@ COMMANDS = (
 )
 
 
-@settings(max_examples=60, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example(COMMANDS)
 @example("[" * 300)
 @example("\n\n = x\n- y\n+ z")
@@ -110,3 +112,11 @@ def test_what_people_write_is_never_a_command(fonts: Fonts, text: str) -> None:
     assert len(said) == len(text_of(render(replace(plain, question="甲乙"), fonts).pdf)) + len(
         "".join(text.split())
     )
+
+
+def test_the_quick_reader_of_fonts_knows_the_same_letters_as_the_thorough_one() -> None:
+    path = FOLDERS[0] / "NotoSerifCJK-Regular.ttc"
+    with TTCollection(path, lazy=True) as collection:
+        thorough = set(collection.fonts[2].getBestCmap())
+    quick = {code for first, last in letters_of(path, 2) for code in range(first, last + 1)}
+    assert quick == thorough
