@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
     from switchboard.dispatch import Inbox
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
+    from switchboard.records.hosted import RoomCode
     from switchboard.records.terminals import Terminal
     from switchboard.rules import Rules
     from switchboard.visits.lift import Lift
     from switchboard.visits.meeting import Meeting
     from switchboard.visits.visitor import Visitor
+from switchboard.contacts.transcript import MOST_CHARS, Line, Transcript
 from switchboard.errors import RecordsAway
 from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
@@ -41,7 +43,8 @@ from switchboard.times import now_ms
 log = structlog.get_logger(__name__)
 
 STAGES = (
-    *("intake", "waiting", "ringing", "message", "calling", "talking", "transfer", "survey", "finished"),
+    *("intake", "waiting", "ringing", "message", "calling", "talking", "transfer", "room", "survey"),
+    "finished",
 )
 
 
@@ -126,6 +129,7 @@ class Contact:
     """Since when the wish for that volunteer counts."""
     handed: dict[str, Any] | None = None
     """Who passed this contact on, how, and what that one wrote."""
+    transcript: Transcript = field(default_factory=Transcript)
     kept_from: str | None = None
     """Who let this caller go, and is not to have them again while others could serve."""
     refused: int | None = None
@@ -141,6 +145,8 @@ class Contact:
     """Visitor and volunteer in their room."""
     lift: Lift | None = None
     """A call that is lifted to video."""
+    into_room: RoomCode | None = None
+    """The room for which the caller keyed in a code."""
     rules: Rules = field(init=False)
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -178,7 +184,7 @@ class Contact:
             transferred_to=record.transferred_to,
             pauses=record.pauses,
             queued_ms=record.queued_ms,
-            talking_ms=record.connected_ms,
+            talking_ms=None if record.stage in ("waiting", "calling") else record.connected_ms,
             talked=record.connected_ms is not None,
             agent=record.agent,
             origin=record.origin,
@@ -225,7 +231,7 @@ class Contact:
     def enter(self, stage: str) -> None:
         """Go to a stage: stored, then shown."""
         self.stage = stage
-        if stage in ("intake", "message", "transfer", "survey"):
+        if stage in ("intake", "message", "transfer", "room", "survey"):
             self.note("stage", stage=stage)  # the other stages follow from events of their own
         self.show()
 
@@ -482,10 +488,21 @@ class Contact:
             self.next_ms = next_ms
             self.enter("waiting")
 
+    @property
+    def in_talk(self) -> bool:
+        """Whether whoever has it now has talked with the caller."""
+        return self.talking_ms is not None
+
     def connected(self) -> None:
         self.talking_ms, self.talked = now_ms(), True
         self.note("connected", reservation=self.reservation, agent=self.agent)
         self.enter("talking")
+
+    def said(self, line: Line) -> None:
+        """Words of this talk, as a transcriber understands them, for the volunteers in it."""
+        line = replace(line, text=line.text[:MOST_CHARS])
+        if self.transcript.take(line):
+            self.house.desks.said(self, line)
 
     def disconnected(self, by: str) -> None:
         self.note("disconnected", by=by)
@@ -502,6 +519,8 @@ class Contact:
             self.end("transferred", "caller", hangup_cause)
         elif self.stage in ("waiting", "ringing") or (self.stage == "message" and self.queued_ms):
             self.end("abandoned_waiting", "caller", hangup_cause)
+        elif self.stage == "room":
+            self.end("joined", "caller", hangup_cause)
         elif self.otherwise:
             self.end(self.otherwise, "system", hangup_cause)
         elif self.information:
@@ -563,7 +582,7 @@ class Contact:
         return {
             "id": self.id,
             "medium": self.medium,
-            "stage": "talking" if self.stage == "transfer" else self.stage,
+            "stage": "talking" if self.stage in ("transfer", "room") else self.stage,
             "caller": mask_number(self.caller),
             "matter": self.matter,
             "language": self.language,
