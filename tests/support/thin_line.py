@@ -150,7 +150,9 @@ class ThinLine:
         when_s = self.down.arrives_s(len(data), droppable=True)
         door = self._door
         if when_s is not None and door is not None:
-            asyncio.get_running_loop().call_at(when_s, lambda: door.is_closing() or door.sendto(data, village))
+            asyncio.get_running_loop().call_at(
+                when_s, lambda: door.is_closing() or door.sendto(data, village)
+            )
 
     def _do(self, work: Any) -> None:
         task = asyncio.create_task(work)
