@@ -43,7 +43,7 @@ async def accept(desk: Page) -> None:
 
 async def fits(desk: Page) -> bool:
     """Pictures and buttons of the room are on the screen, all of them, without scrolling."""
-    seen = """() => [...document.querySelectorAll('[data-test=room] :is(figure, .controls > button, .own)')].every((one) => {
+    seen = """() => [...document.querySelectorAll('[data-test=room] :is(figure, .controls > button)')].every((one) => {
       const box = one.getBoundingClientRect()
       return box.top >= 0 && box.bottom <= innerHeight && box.left >= 0 && box.right <= innerWidth
     })"""
