@@ -143,6 +143,12 @@ async def let_end(ari: Ari, recording_id: str) -> None:
                     await asyncio.sleep(LOOK_AGAIN_S)
 
 
+async def discard(ari: Ari, folder: Path, recording_id: str) -> None:
+    """What a recording that did not begin may have left: one side was begun, the other was refused."""
+    await let_end(ari, recording_id)
+    await asyncio.to_thread(_remove, [folder / f"{recording_id}-{side}.wav" for side in SIDES])
+
+
 async def _close(snoops: list[Channel], running: list[Recording]) -> None:
     """Hang up the snoops and wait until Asterisk has closed both files (bounded: a dead Asterisk says nothing)."""
     await asyncio.gather(*(snoop.hangup() for snoop in snoops), return_exceptions=True)

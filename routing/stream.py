@@ -49,8 +49,7 @@ class ChangeReader:
             while True:
                 try:
                     async with asyncio.timeout(_ANSWER_S):
-                        reset = await self._attach(after)
-                        first = [await self._reset(reset)] if reset else []
+                        first = await self._attach(after)
                     for change in first:
                         yield change
                     delay = _BACK_OFF_S[0]
@@ -67,22 +66,26 @@ class ChangeReader:
         finally:
             await self._redis.aclose()
 
-    async def _attach(self, after: str) -> str:
-        """Find our place on this server. Returns why changes may be missing, or nothing."""
+    async def _attach(self, after: str) -> list[Change]:
+        """Find our place on this server; a reset where changes may be missing. The place is only taken when that is
+        known: a server that is still loading says who it is, and nothing else."""
         server = (await self._redis.info("server"))["run_id"]
         if self._position is not None:
-            restarted = self._position.server != server
-            self._position.server = server
-            return "restarted" if restarted else ""
+            return [] if self._position.server == server else [await self._reset("restarted", server)]
         if after == "$":
             self._position = await self._head(server)
-            return ""
-        if after in ("0", "0-0"):
+        elif after in ("0", "0-0"):
             self._position = _Position("0-0", 0, server)
-            return ""
-        found: Any = await self._redis.xrange(self._events, after, after)
-        self._position = _Position(after, int(found[0][1]["seq"]) if found else 0, server)
-        return "" if found else "lost"
+        elif found := await self._found(after):
+            self._position = _Position(after, found, server)
+        else:
+            return [await self._reset("lost", server)]
+        return []
+
+    async def _found(self, stream_id: str) -> int:
+        """The number of this event; 0 when it is not there any more."""
+        found: Any = await self._redis.xrange(self._events, stream_id, stream_id)
+        return int(found[0][1]["seq"]) if found else 0
 
     async def _read(self) -> list[Change]:
         position = self._position
@@ -92,20 +95,20 @@ class ChangeReader:
         )
         if not reply:
             numbered = int(await self._redis.hget(self._meta, "events") or 0)  # pyright: ignore[reportGeneralTypeIssues]
-            return [await self._reset("lost")] if numbered < position.seq else []
+            return [await self._reset("lost", position.server)] if numbered < position.seq else []
         changes: list[Change] = []
         for stream_id, fields in reply[0][1]:
             change = wire.change(stream_id, fields)
             if change.seq != position.seq + 1:
-                return [*changes, await self._reset("trimmed" if change.seq > position.seq else "lost")]
+                reason = "trimmed" if change.seq > position.seq else "lost"
+                return [*changes, await self._reset(reason, position.server)]
             position.stream_id, position.seq = stream_id, change.seq
             changes.append(change)
         return changes
 
-    async def _reset(self, reason: str) -> Change:
+    async def _reset(self, reason: str, server: str) -> Change:
         """Go to the end: what the owner learns from a snapshot now contains all before it."""
-        assert self._position is not None  # noqa: S101 - follow attaches first
-        head = await self._head(self._position.server)
+        head = await self._head(server)
         log.warning("routing.stream_reset", reason=reason, seq=head.seq)
         self._position = head
         at_ms = int(head.stream_id.partition("-")[0])

@@ -33,6 +33,8 @@ from switchboard.agents.quality import DAYS_COUNTED, MOST_COUNTED, qualities
 from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
+from switchboard.clinic.clinic import Clinic
+from switchboard.clinic.paper_port import LazyPapers, PaperMaker
 from switchboard.config import Config
 from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
@@ -44,6 +46,9 @@ from switchboard.health import check_health
 from switchboard.law.library import Library
 from switchboard.live import Live
 from switchboard.overload import OverloadWatch
+from switchboard.papers.opening import provider_of
+from switchboard.papers.papers import Papers
+from switchboard.papers.uploads import Uploads
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
@@ -117,6 +122,11 @@ class House:
         self.rooms: Rooms | None = None
         self.sender = sender_of(config)
         self.captures = CaptureStore(records, self.recordings_dir)
+        self.clinic = Clinic(records, web.secret, lambda: self.calendar, self.sender)
+        self.evidence = provider_of(config)
+        self.papers = Papers(records, self.evidence, config.data_dir / "papers")
+        self.uploads = Uploads(records, config.data_dir / "uploads")
+        self.clinic.mediations.maker = LazyPapers(self._open_papers)
         self.visits: Visits | None = None
         self.hosting: Hosting | None = None
         self.telephones: Telephones | None = None
@@ -129,6 +139,12 @@ class House:
         self._ari: Ari | None = None
         self._waiting_room: WaitingRoom | None = None
         self._background: set[asyncio.Task[Any]] = set()
+
+    def _open_papers(self) -> PaperMaker:
+        """In a thread, with the first paper: what sets and signs papers takes its time to load."""
+        from switchboard.clinic.pdf_papers import PdfPapers
+
+        return PdfPapers(self.papers)
 
     # ---- the rules in force
 
@@ -144,6 +160,10 @@ class House:
     def default_hotline(self) -> Hotline:
         """What a message belongs to that nobody took a menu for."""
         return self.hotlines.get("12348") or next(iter(self.hotlines.values()))
+
+    @property
+    def hotline_number(self) -> str:
+        return self.default_hotline.number
 
     def use_rules(self, rules: Rules) -> None:
         """From the next contact on; those that are here keep what they arrived under. Never waits, never fails."""
@@ -558,6 +578,7 @@ class House:
 
     async def close(self) -> None:
         await self.desks.close()
+        await self.clinic.close()
         if self._background:
             await asyncio.wait(self._background, timeout=5)
 

@@ -13,21 +13,21 @@ from video.captures import Captured, Captures
 from video.dtls import Identity
 from video.errors import TooManyRooms
 from video.events import Events, FrameCaptured
-from video.feedback import BEAT_S, Feedback
 from video.participant import KEPT_S, Outlet, Participant
 from video.peer import Peer
 from video.port import Port
-from video.recordings import Recordings, RoomTapes
 from video.room import Room
 from video.tokens import verify
 
 if TYPE_CHECKING:
     from video.phone.peer import Line, PhonePeer
     from video.phone.phones import Phones
+    from video.recordings import Recordings, RoomTapes
 
 log = structlog.get_logger(__name__)
 
 ROOMS_MAX = 200
+BEAT_S = 0.1
 
 
 class VideoBridge:
@@ -57,7 +57,6 @@ class VideoBridge:
         self.captures = Captures(captures)
         self.rooms: dict[str, Room] = {}
         self.port = Port(host, port, announced, native)
-        self.feedback = Feedback(self.port.forwarder)
         self._secret = secret
         self._identity = Identity()
         self._recordings: Recordings | None = None
@@ -88,6 +87,7 @@ class VideoBridge:
         if room is None:
             if len(self.rooms) >= ROOMS_MAX:
                 raise TooManyRooms("rooms")
+            self._identity.prepare()
             room = self.rooms[name] = Room(name, seats, self.port, self._identity, self.events)
         return room
 
@@ -132,9 +132,11 @@ class VideoBridge:
 
     # ------------------------------------------------------------------ recordings
 
-    def record(self, name: str, folder: Path, session: str = "") -> RoomTapes:
+    def record(self, name: str, folder: Path, session: str = "") -> "RoomTapes":
         """Record everybody in the main room of an open room, now and later. Raises KeyError, TrackInvalid."""
         if self._recordings is None:
+            from video.recordings import Recordings
+
             self._recordings = Recordings(self.events)
         return self._recordings.begin(self.rooms[name], folder, session)
 
@@ -219,8 +221,6 @@ class VideoBridge:
             "rooms": len(self.rooms),
             "participants": sum(len(room.people) for room in self.rooms.values()),
             "phones": len(self._phones) if self._phones is not None else 0,
-            "key_frames_asked": self.feedback.key_frames_asked,
-            "nacked": self.feedback.nacked,
             **self.port.counts(),
         }
 
@@ -233,7 +233,6 @@ class VideoBridge:
                 log.exception("beat of the video rooms failed")
 
     def _beat_once(self) -> None:
-        self.feedback.beat(self.peers())
         for room in list(self.rooms.values()):
             room.beat()
             self._close(room.closing)

@@ -1,20 +1,23 @@
-"""DTLS for one peer: aiortc's handshake over a tiny object in place of its ICE, and the SRTP keys that come of it."""
+"""DTLS for one peer: aiortc's handshake over a tiny object in place of its ICE, and the SRTP keys that come of it.
+
+aiortc takes 0.3 s of a core and 25 MB to import: a start does without it, the first room (``Identity.prepare``) or at
+the latest its first peer brings it in.
+"""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from threading import Lock, Thread
+from typing import TYPE_CHECKING
 
-from aiortc.rtcdtlstransport import (
-    RTCCertificate,
-    RTCDtlsFingerprint,
-    RTCDtlsParameters,
-    RTCDtlsTransport,
-)
 from pylibsrtp import Session
 
 from video.errors import HandshakeFailed
+
+if TYPE_CHECKING:
+    from aiortc.rtcdtlstransport import RTCCertificate
 
 HANDSHAKE_S = 20.0
 _WAITING_MAX = 64
@@ -31,19 +34,30 @@ class Fingerprint:
 
 
 class Identity:
-    """The certificate of this process: made at the start, renewed once a day (aiortc's are good for 30 days)."""
+    """The certificate of this process: made for the first peer, renewed once a day (aiortc's are good for 30 days)."""
 
     def __init__(self) -> None:
-        self._made_at = time.monotonic()
-        self._certificate = RTCCertificate.generateCertificate()
+        self._made_at = 0.0
+        self._certificate: RTCCertificate | None = None
+        self._making = Lock()
+        self._preparing: Thread | None = None
 
-    def current(self) -> RTCCertificate:
-        if time.monotonic() - self._made_at > _RENEWED_AFTER_S:
-            self.__init__()
-        return self._certificate
+    def prepare(self) -> None:
+        """Have it made soon, on a thread of its own: the calls of this process need not wait for it."""
+        if self._certificate is None and self._preparing is None:
+            self._preparing = Thread(target=self.current, name="video identity", daemon=True)
+            self._preparing.start()
+
+    def current(self) -> "RTCCertificate":
+        with self._making:
+            if self._certificate is None or time.monotonic() - self._made_at > _RENEWED_AFTER_S:
+                from aiortc.rtcdtlstransport import RTCCertificate  # only now, see above
+
+                self._certificate, self._made_at = RTCCertificate.generateCertificate(), time.monotonic()
+            return self._certificate
 
 
-def fingerprint_of(certificate: RTCCertificate) -> str:
+def fingerprint_of(certificate: "RTCCertificate") -> str:
     """Its SHA-256, as an SDP ``fingerprint`` line wants it."""
     return next(one.value for one in certificate.getFingerprints() if one.algorithm == "sha-256")
 
@@ -74,8 +88,10 @@ class Handshake:
     """
 
     def __init__(
-        self, certificate: RTCCertificate, send: Callable[[bytes], None], ended: Callable[[], None]
+        self, certificate: "RTCCertificate", send: Callable[[bytes], None], ended: Callable[[], None]
     ) -> None:
+        from aiortc.rtcdtlstransport import RTCDtlsTransport  # a certificate is here, so this is too
+
         self.fingerprint = fingerprint_of(certificate)
         self._wire = _Wire(send)
         self._transport = RTCDtlsTransport(self._wire, [certificate])  # pyright: ignore[reportArgumentType]
@@ -100,6 +116,8 @@ class Handshake:
         Raises:
             HandshakeFailed: not in time, no common SRTP profile, or a certificate that the offer did not name.
         """
+        from aiortc.rtcdtlstransport import RTCDtlsFingerprint, RTCDtlsParameters
+
         if not expected:
             raise HandshakeFailed("no fingerprint to check against")
         remote = RTCDtlsParameters([RTCDtlsFingerprint(one.algorithm, one.value) for one in expected])

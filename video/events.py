@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 QUEUE_MAX = 4_096
 
 
-def _wall_ms() -> int:
+def wall_ms() -> int:
+    """The wall clock, as events carry it."""
     return time.time_ns() // 1_000_000
 
 
@@ -24,7 +25,7 @@ def _monotonic_ms() -> int:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     room: str
-    at_ms: int = field(default_factory=_wall_ms)
+    at_ms: int = field(default_factory=wall_ms)
     since_ms: int = field(default_factory=_monotonic_ms)
 
 

@@ -1,8 +1,9 @@
 """The hot path: an RTP packet comes in at one socket and goes out to everybody who may have it, never decoded.
 
-This module is all that runs per packet. It knows lanes (one per peer: address and keys), tracks (what a peer sends),
-subscriptions (what another peer gets of it), and nothing of rooms, SDP or people. Everything else comes up through
-``Control``. ``video.native`` does the same in C on a thread of its own; this one is the oracle of its tests.
+This module is all that runs per packet, over what ``video.tables`` says. It knows lanes (one per peer: address and
+keys), tracks (what a peer sends), subscriptions (what another peer gets of it), and nothing of rooms, SDP or people.
+Everything else comes up through ``Control``. ``video.native`` does the same in C on a thread of its own; this one is
+the oracle of its tests.
 
 A packet on its way out has a header of exactly 20 bytes: the fixed one (RFC 3550, section 5.1) and one extension of
 one byte-form word (RFC 8285): abs-send-time for video, the audio level for sound. MID, RID and transport-wide numbers
@@ -11,34 +12,58 @@ of the sender mean nothing to a receiver and are left out.
 Numbers of a subscription go on without a gap through switches and pauses: extended source sequence + ``seq_offset``.
 """
 
-import secrets
 import socket
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
 from struct import Struct
-from typing import Any, Literal, Protocol
 
-from pylibsrtp import Session
 from pylibsrtp._binding import ffi, lib
 
-Kind = Literal["audio", "video"]
-Address = tuple[str, int]
+from video.feedback import Feedback
+from video.keyframes import starts_key_frame
+from video.lanes import (
+    ARRIVALS_MAX,
+    BURST,
+    CACHED,
+    LARGEST,
+    MISSING_MAX,
+    NACK_AFTER_NS,
+    PACKETS_A_TICK,
+    RESENDS_A_TICK,
+    Address,
+    Control,
+    Counters,
+    Kind,
+    Lane,
+    Sink,
+    Source,
+    Subscription,
+    Tape,
+    Track,
+)
+from video.tables import Tables
 
-LARGEST = 1600
-"""Bytes of the largest datagram that is looked at: an Ethernet frame and room for tunnels."""
-CACHED = 512
-"""Packets of each video track that are kept for retransmission: over a second at 4 Mbit/s."""
-MISSING_MAX = 128
-NACK_TRIES = 5
-NACK_EVERY_NS = 100_000_000
-NACK_AFTER_NS = 20_000_000
-PACKETS_A_TICK = 150
-BURST = 900
-RESENDS_A_TICK = 60
-ARRIVALS_MAX = 2_000
+__all__ = [
+    "ARRIVALS_MAX",
+    "BURST",
+    "LARGEST",
+    "MISSING_MAX",
+    "Address",
+    "Control",
+    "Counters",
+    "Forwarder",
+    "Kind",
+    "Lane",
+    "Sink",
+    "Source",
+    "Subscription",
+    "Tape",
+    "Track",
+    "starts_key_frame",
+]
+"""Whoever uses a forwarder finds its words here too."""
+
 _AT_ONCE = 64
+_REST_S = 0.004
 _HEADER = Struct("!BBHII")
 _HEADER_OUT = Struct("!BBHIIII")
 _EXTENSION = Struct("!HH")
@@ -48,169 +73,22 @@ _EXTENSION_OUT = 0xBEDE0001
 _RTX_LEAD = Struct("!H")
 
 
-class Tape(Protocol):
-    """Where recorded packets go. No method blocks or raises. Times are ``time.monotonic_ns()``."""
-
-    def write(self, arrival_ns: int, packet: bytes) -> None: ...
-
-    def report(self, arrival_ns: int, packet: bytes) -> None:
-        """A sender report of this track (RTCP), by which tracks are aligned."""
-        ...
-
-    def mark(self, kind: str, **facts: Any) -> None:
-        """Something that happened to this track: join, leave, caucus, mute..."""
-        ...
-
-
-class Control(Protocol):
-    """What is not the hot path's work. Called from the receive loop; must return soon and never raise."""
-
-    def on_stun(self, data: bytes, address: Address) -> None: ...
-
-    def on_dtls(self, lane: "Lane", data: bytes) -> None: ...
-
-    def on_rtcp(self, lane: "Lane", data: bytes) -> None:
-        """One compound RTCP packet, decrypted and authenticated."""
-        ...
-
-    def on_unknown(self, lane: "Lane", packet: bytes) -> None:
-        """One RTP packet of an SSRC that is not bound yet, decrypted and authenticated."""
-        ...
-
-    def on_stray(self, address: Address) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What a peer sends: numbers as its offer and our answer agreed. 0 means: not known, not used."""
-
-    kind: Kind
-    codec: str
-    clock_rate: int
-    payload_type: int
-    rtx_payload_type: int = 0
-    ssrc: int = 0
-    rtx_ssrc: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Sink:
-    """How a subscriber wants it. ``extension_id`` is abs-send-time's for video, the audio level's for audio."""
-
-    payload_type: int
-    ssrc: int
-    rtx_payload_type: int = 0
-    rtx_ssrc: int = 0
-    extension_id: int = 0
-
-
-@dataclass(slots=True)
-class Counters:
-    """Everything that went through, and everything that did not. Only ever growing."""
-
-    received: int = 0
-    sent: int = 0
-    stray: int = 0  # from an address that no peer proved
-    early: int = 0  # before the keys
-    oversized: int = 0
-    malformed: int = 0
-    forged: int = 0  # did not decrypt
-    flooded: int = 0
-    unknown: int = 0
-    duplicate: int = 0
-    send_failed: int = 0
-    resent: int = 0
-    recovered: int = 0
-    overflow: int = 0  # came faster than Python could take it up from the C path
-
-
-@dataclass(slots=True, eq=False)
-class Lane:
-    """One peer as the hot path sees it."""
-
-    name: str
-    address: Address | None = None
-    sessions: tuple[Session, Session] | None = None
-    rx: Any = None
-    tx: Any = None
-    twcc_id: int = 0
-    level_id: int = 0
-    by_ssrc: dict[int, "Track"] = field(default_factory=dict)
-    by_rtx: dict[int, "Track"] = field(default_factory=dict)
-    arrivals: list[tuple[int, int]] = field(default_factory=list)
-    tokens: int = BURST
-    resends: int = RESENDS_A_TICK
-    received: int = 0
-    heard_ns: int = 0
-    cut: bool = False
-    """Nothing is taken from or given to it: how tests unplug a cable."""
-
-
-@dataclass(slots=True, eq=False)
-class Track:
-    """What one peer sends, one encoding of it."""
-
-    lane: Lane | None
-    source: Source
-    live: list["Subscription"] = field(default_factory=list)
-    arriving: list["Subscription"] = field(default_factory=list)
-    cache: list[tuple[int, int, int, bytes] | None] = field(default_factory=list)
-    """By ``extended % CACHED``: extended sequence, marker bit, timestamp, payload."""
-    missing: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Extended sequence -> tries, time of the next one."""
-    base: int = 0
-    highest: int = -1
-    last_timestamp: int = 0
-    last_ns: int = 0
-    packets: int = 0
-    octets: int = 0
-    key_frames: int = 0
-    needs_key: bool = False
-    level: int = 127
-    heard: Callable[[int, bytes], None] | None = None
-    tape: Tape | None = None
-    closed: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class Subscription:
-    """One track on its way to one peer. ``track`` may change (``Forwarder.layer``), the SSRC never does."""
-
-    lane: Lane
-    sink: Sink
-    track: Track | None
-    target: Track | None = None
-    """The track that is being switched to, from its next key frame on."""
-    paused: bool = False
-    anchor: int = 0
-    seq_offset: int = 0
-    ts_offset: int = 0
-    next_seq: int = field(default_factory=lambda: secrets.randbelow(1 << 15))
-    last_timestamp: int = field(default_factory=lambda: secrets.randbits(31))
-    last_ns: int = 0
-    running: bool = False
-    rtx_seq: int = field(default_factory=lambda: secrets.randbelow(1 << 15))
-    extension: int = 0
-    extension_mask: int = 0
-    packets: int = 0
-    octets: int = 0
-
-
-class Forwarder:
+class Forwarder(Tables):
     """One UDP socket and everything that passes it.
 
-    After ``start``, ``on_ready`` is to be called whenever ``fileno()`` can be read, and ``tick`` every 50 ms. Not
-    thread-safe.
+    After ``start``, ``on_ready`` is to be called whenever ``fileno()`` can be read, ``tick`` and ``feedback`` every
+    ``tick_s``. Not thread-safe.
     """
 
     native = False
+    tick_s = 0.05
 
     def __init__(self, sock: socket.socket, control: Control) -> None:
+        super().__init__()
         self.counters = Counters()
         self._socket = sock
         self._control = control
-        self._lanes: dict[Address, Lane] = {}
-        self._all: set[Lane] = set()
+        self._feedback = Feedback(self)
         self._rx = ffi.new("char[]", 2048)
         self._rx_view = memoryview(ffi.buffer(self._rx)).cast("B")
         self._tx = ffi.new("char[]", 2048)
@@ -225,142 +103,6 @@ class Forwarder:
 
     def stop(self) -> None:
         """Nothing is forwarded any more."""
-
-    def at_once(self) -> AbstractContextManager[None]:
-        """What ``layer``, ``pause`` and a new ``sink`` change within takes effect together, when the block ends: no
-        packet passes between the first change and the last."""
-        return nullcontext()
-
-    # ------------------------------------------------------------------ lanes
-
-    def open(self, name: str) -> Lane:
-        """A lane without address and keys: nothing passes it yet."""
-        lane = Lane(name)
-        self._all.add(lane)
-        return lane
-
-    def move(self, lane: Lane, address: Address) -> None:
-        """The peer proved that it is to be found at this address."""
-        if lane.address is not None and self._lanes.get(lane.address) is lane:
-            del self._lanes[lane.address]
-        lane.address = address
-        self._lanes[address] = lane
-
-    def keys(self, lane: Lane, inbound: Session, outbound: Session) -> None:
-        """From now on RTP is decrypted and encrypted with these."""
-        lane.sessions = (inbound, outbound)
-        lane.rx = inbound._srtp[0]
-        lane.tx = outbound._srtp[0]
-
-    def extensions(self, lane: Lane, *, twcc: int, level: int) -> None:
-        """Which header extensions this peer sends: transport-wide numbers and audio level; 0 for none."""
-        lane.twcc_id, lane.level_id = twcc, level
-
-    def close(self, lane: Lane) -> None:
-        """Nothing passes it any more. Its tracks and subscriptions are to be closed by their owner."""
-        self._all.discard(lane)
-        if lane.address is not None and self._lanes.get(lane.address) is lane:
-            del self._lanes[lane.address]
-        lane.rx = lane.tx = None
-        lane.by_ssrc.clear()
-        lane.by_rtx.clear()
-
-    # ------------------------------------------------------------------ publish, subscribe, layer, pause
-
-    def publish(self, lane: Lane | None, source: Source) -> Track:
-        """What this peer sends is taken from now on. ``lane`` is None for what is injected."""
-        track = Track(lane, source, cache=[None] * (CACHED if source.kind == "video" else 0))
-        if lane is not None and source.ssrc:
-            self.bind(track, source.ssrc, source.rtx_ssrc)
-        return track
-
-    def bind(self, track: Track, ssrc: int, rtx_ssrc: int = 0) -> None:
-        """The track's SSRC became known, or changed: its numbers begin anew, everybody waits for a key frame."""
-        lane = track.lane
-        if lane is None:
-            return
-        if lane.by_ssrc.get(ssrc) is not track:
-            for known in [key for key, value in lane.by_ssrc.items() if value is track]:
-                del lane.by_ssrc[known]
-            lane.by_ssrc[ssrc] = track
-            self._restart(track)
-        track.source = replace(track.source, ssrc=ssrc, rtx_ssrc=rtx_ssrc or track.source.rtx_ssrc)
-        if rtx_ssrc:
-            for known in [key for key, value in lane.by_rtx.items() if value is track]:
-                del lane.by_rtx[known]
-            lane.by_rtx[rtx_ssrc] = track
-
-    def unpublish(self, track: Track) -> None:
-        """The peer sends it no more. Its subscriptions stay, silent, until they are given another track."""
-        track.closed = True
-        for sub in [*track.live, *track.arriving]:
-            self._leave(sub)
-        if track.lane is not None:
-            for table in (track.lane.by_ssrc, track.lane.by_rtx):
-                for known in [key for key, value in table.items() if value is track]:
-                    del table[known]
-        if track.tape is not None:
-            track.tape.mark("leave")
-        track.tape = track.heard = None
-
-    def subscribe(
-        self, lane: Lane, sink: Sink, track: Track | None = None, *, paused: bool = False
-    ) -> Subscription:
-        """Send this track to this peer, from its next key frame on."""
-        sub = Subscription(lane, sink, None, paused=paused)
-        self.layer(sub, track)
-        return sub
-
-    def layer(self, sub: Subscription, track: Track | None) -> None:
-        """Send another track on this subscription: another layer of the same camera (the old one goes on until the
-        new one's key frame), or somebody else. None: nothing."""
-        old = sub.track
-        same = (
-            old is not None
-            and track is not None
-            and old.lane is track.lane
-            and not sub.paused
-            and sub.running
-        )
-        if track is old and sub.target is None:
-            return
-        self._leave(sub, keep=same)
-        if track is None or track.closed:
-            return
-        if not same:
-            sub.track = track
-        else:
-            sub.target = track if track is not old else None
-            if sub.target is None:
-                return
-        kind_bits = 2 << 24 if track.source.kind == "video" else 0
-        known = sub.sink.extension_id
-        sub.extension = (known << 28) | kind_bits if known else 0
-        sub.extension_mask = (0xFFFFFF if track.source.kind == "video" else 0xFF0000) if known else 0
-        if not sub.paused:
-            self._arrive(sub, track)
-
-    def pause(self, sub: Subscription, paused: bool) -> None:
-        """Stop or resume one subscription. When this returns with True, no later packet goes out on it."""
-        if sub.paused == paused:
-            return
-        track = sub.target or sub.track
-        self._leave(sub)
-        sub.paused = paused
-        sub.track = track
-        if track is not None and not paused and not track.closed:
-            self._arrive(sub, track)
-
-    def unsubscribe(self, sub: Subscription) -> None:
-        self._leave(sub)
-
-    def tap(self, track: Track, heard: Callable[[int, bytes], None] | None) -> None:
-        """Hand each payload (timestamp, payload) to ``heard`` as well; None ends it."""
-        track.heard = heard
-
-    def record(self, track: Track, tape: Tape | None) -> None:
-        """Hand each packet to ``tape`` as well; None ends it at once."""
-        track.tape = tape
 
     def inject(self, track: Track, payload: bytes, timestamp: int, *, marker: bool = False) -> None:
         """One packet that did not come from the socket: a telephone's voice."""
@@ -419,7 +161,7 @@ class Forwarder:
         except OSError:
             self.counters.send_failed += 1
 
-    # ------------------------------------------------------------------ every 50 ms
+    # ------------------------------------------------------------------ every tick
 
     def tick(self) -> None:
         """Fill up what each peer may send and ask for."""
@@ -427,42 +169,27 @@ class Forwarder:
             lane.tokens = min(BURST, lane.tokens + PACKETS_A_TICK)
             lane.resends = RESENDS_A_TICK
 
-    def lost(self, track: Track, now_ns: int) -> list[int]:
-        """Sequence numbers to ask the publisher for again now. What was asked for often enough is given up, and a
-        key frame is wanted instead."""
-        if not track.missing:
-            return []
-        wanted: list[int] = []
-        for extended, (tries, due_ns) in list(track.missing.items()):
-            if due_ns > now_ns:
-                continue
-            if tries >= NACK_TRIES:
-                del track.missing[extended]
-                track.needs_key = track.source.kind == "video"
-                continue
-            track.missing[extended] = (tries + 1, now_ns + NACK_EVERY_NS)
-            wanted.append(extended & 0xFFFF)
-        return wanted
-
-    def take_arrivals(self, lane: Lane) -> list[tuple[int, int]]:
-        """Transport-wide sequence numbers with arrival times in ns, in the order they came, since the last call."""
-        arrivals, lane.arrivals = lane.arrivals, []
-        return arrivals
+    def feedback(self) -> None:
+        """Tell publishers what came, what did not, and when a picture is due."""
+        self._feedback.beat(reversed(self._all))  # the newest first, as C has them
 
     # ------------------------------------------------------------------ the way in
 
-    def on_ready(self) -> None:
-        """There is something to do."""
-        self.on_readable()
+    def on_ready(self) -> float | None:
+        """There may be something to do. Returns after how many seconds to look again, None: when something comes."""
+        taken = self.on_readable()
+        if not taken:
+            return None
+        return _REST_S if taken < _AT_ONCE else 0.0
 
-    def on_readable(self) -> None:
-        """Take what is there, at most 64 datagrams, so that timers and sockets get their turn."""
+    def on_readable(self) -> int:
+        """Take what is there, at most 64 datagrams, so that timers and sockets get their turn; returns how many."""
         receive, view, lanes, counters = self._socket.recvfrom_into, self._rx_view, self._lanes, self.counters
-        for _ in range(_AT_ONCE):
+        for taken in range(_AT_ONCE):
             try:
                 size, address = receive(view)
             except BlockingIOError:
-                return
+                return taken
             except OSError:
                 continue
             first = view[0] if size else 0
@@ -484,6 +211,7 @@ class Forwarder:
                         self._rtp(lane, size)
             else:
                 self._other(first, size, address)
+        return _AT_ONCE
 
     def _other(self, first: int, size: int, address: Address) -> None:
         if size > LARGEST:
@@ -696,95 +424,6 @@ class Forwarder:
             track.missing[extended] = (0, now_ns + NACK_AFTER_NS)
         while len(track.missing) > MISSING_MAX:
             del track.missing[next(iter(track.missing))]
-
-    def _restart(self, track: Track) -> None:
-        for sub in list(track.live):
-            self._rest(sub)
-            track.live.remove(sub)
-            track.arriving.append(sub)
-        track.highest, track.base, track.packets = -1, 0, 0
-        track.missing.clear()
-        track.cache[:] = [None] * len(track.cache)
-        track.needs_key = track.source.kind == "video"
-
-    def _arrive(self, sub: Subscription, track: Track) -> None:
-        track.arriving.append(sub)
-        track.needs_key = track.source.kind == "video"
-
-    def _begin(self, track: Track, extended: int, timestamp: int, now_ns: int) -> None:
-        """Everybody who waited for this packet gets the track from here on."""
-        arriving, track.arriving = track.arriving, []
-        for sub in arriving:
-            if sub.target is track:
-                if sub.track is not None and sub in sub.track.live:
-                    sub.track.live.remove(sub)
-                    self._rest(sub)
-                sub.track, sub.target = track, None
-            elapsed_ns = now_ns - sub.last_ns if sub.last_ns else 0
-            passed = max(1, elapsed_ns * track.source.clock_rate // 1_000_000_000)
-            sub.anchor = extended
-            sub.seq_offset = sub.next_seq - extended
-            sub.ts_offset = sub.last_timestamp + passed - timestamp
-            sub.running = True
-            track.live.append(sub)
-
-    def _leave(self, sub: Subscription, *, keep: bool = False) -> None:
-        """Take it off every list; with ``keep`` what runs goes on and only a switch under way is given up."""
-        if sub.target is not None:
-            if sub in sub.target.arriving:
-                sub.target.arriving.remove(sub)
-            sub.target = None
-        if keep or sub.track is None:
-            return
-        if sub in sub.track.live:
-            sub.track.live.remove(sub)
-            self._rest(sub)
-        elif sub in sub.track.arriving:
-            sub.track.arriving.remove(sub)
-        sub.track = None
-
-    def _rest(self, sub: Subscription) -> None:
-        """Remember where its numbers stand, so that the next packet, whenever it comes, follows on."""
-        track = sub.track
-        if track is not None and sub.running and track.highest >= sub.anchor:
-            sub.next_seq = (track.highest + sub.seq_offset + 1) & 0xFFFF
-            sub.last_timestamp = (track.last_timestamp + sub.ts_offset) & 0xFFFFFFFF
-            sub.last_ns = track.last_ns
-        sub.running = False
-
-
-def starts_key_frame(codec: str, payload: bytes) -> bool:
-    """Whether a picture that needs no earlier one begins in this packet.
-
-    VP8: RFC 7741, section 4.2 (descriptor) and 4.3 (inverse key frame flag P). H264: RFC 6184, a sequence parameter
-    set or an IDR slice, alone, aggregated (STAP-A) or as the first fragment (FU-A). Any bytes are safe here.
-    """
-    size = len(payload)
-    if codec == "VP8":
-        if size < 2:
-            return False
-        first, at = payload[0], 1
-        if first & 0x17 != 0x10:  # start of partition 0
-            return False
-        if first & 0x80:
-            extra = payload[1]
-            at = 2
-            if extra & 0x80:
-                if size <= at:
-                    return False
-                at += 2 if payload[at] & 0x80 else 1
-            at += (extra >> 6 & 1) + (1 if extra & 0x30 else 0)
-        return size > at and not payload[at] & 1
-    if codec == "H264":
-        if size < 2:
-            return False
-        unit = payload[0] & 31
-        if unit == 24:
-            return size > 3 and payload[3] & 31 in (5, 7)
-        if unit == 28:
-            return bool(payload[1] & 0x80) and payload[1] & 31 == 5
-        return unit in (5, 7)
-    return True
 
 
 def _abs_send_time(now_ns: int) -> int:

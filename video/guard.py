@@ -5,6 +5,7 @@ account of all that was turned away.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from struct import Struct
 
@@ -98,10 +99,11 @@ class Teller:
         self._said_at = time.monotonic()
         self._said: dict[str, int] = {}
 
-    def tell(self, counts: dict[str, int]) -> None:
+    def tell(self, count: Callable[[], dict[str, int]]) -> None:
         now = time.monotonic()
         if now - self._said_at < _SAID_EVERY_S:
             return
+        counts = count()
         fresh = {key: value - self._said.get(key, 0) for key, value in counts.items()}
         fresh = {key: value for key, value in fresh.items() if value}
         self._said_at, self._said = now, dict(counts)

@@ -36,7 +36,6 @@ from video.packets import (
     ReceiverBlock,
     Remb,
     SenderReport,
-    TransportFeedback,
     extensions_of,
     parse_rtcp,
     sender_report,
@@ -53,15 +52,10 @@ _BINDS_A_SECOND = 20
 
 @dataclass(slots=True, eq=False)
 class Layer:
-    """One encoding of something sent, with what its reports need."""
+    """One encoding of something sent."""
 
     track: Track
     rid: str = ""
-    asked_ns: int = 0
-    report_ntp: int = 0
-    report_ns: int = 0
-    expected_before: int = 0
-    received_before: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -153,7 +147,6 @@ class Peer:
         self.estimate_at_s = 0.0
         self.falls_s: deque[float] = deque(maxlen=8)
         """When the estimate fell by a tenth or more."""
-        self.feedback = TransportFeedback()
         self.lane: Lane = port.forwarder.open(name)
         self._port = port
         self._forwarder = port.forwarder
@@ -457,11 +450,10 @@ class Peer:
 
     def _pass_report(self, report: SenderReport, data: bytes) -> None:
         track = self.lane.by_ssrc.get(report.ssrc)
-        layer = next((one for one in self.layers() if one.track is track), None)
-        if track is None or layer is None:
+        if track is None:
             return
         now_ns = time.monotonic_ns()
-        layer.report_ntp, layer.report_ns = (report.ntp >> 16) & 0xFFFFFFFF, now_ns
+        self._forwarder.reported(track, report.ntp, now_ns)
         if track.tape is not None:
             track.tape.report(now_ns, data)
         for sub in track.live:

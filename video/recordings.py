@@ -20,7 +20,6 @@ from video.events import Event, Events, RecordingBegan, RecordingEnded, Recordin
 from video.peer import Sent
 from video.recording import jobs
 from video.recording.errors import TrackInvalid
-from video.recording.manifest import load
 from video.recording.model import (
     MAIN,
     Codec,
@@ -134,6 +133,8 @@ class Recordings:
             KeyError: nothing of this room is recorded.
             RecordingError: the media could not be made; the tapes are kept.
         """
+        from video.recording.manifest import load  # with all that reads tapes: not at every start
+
         tapes = self._running[room]
         await self.close(room)
         await jobs.run("mux", tapes.folder, key, on_progress)

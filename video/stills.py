@@ -57,7 +57,7 @@ class _Thin:
 
 
 class Stills:
-    """``beat`` every 50 ms; ``take`` what a page made; ``forget`` whenever it changed who may see whom."""
+    """``beat`` every 100 ms; ``take`` what a page made; ``forget`` whenever it changed who may see whom."""
 
     def __init__(
         self, people: Mapping[str, Participant], owners: Callable[[], Mapping[Sent, Participant]]

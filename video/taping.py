@@ -21,7 +21,7 @@ class Tapes(Protocol):
 
 
 class Taping:
-    """The recording side of one room. ``follow`` after every change of the room, ``beat`` every 50 ms."""
+    """The recording side of one room. ``follow`` after every change of the room, ``beat`` every 100 ms."""
 
     def __init__(self, room: str, people: Mapping[str, Participant], forwarder: Forwarder) -> None:
         self.tapes: Tapes | None = None

@@ -188,6 +188,7 @@ class Desk:
         if asked and self.contact["room"]:
             self.contact["stage"] = "talking"
         self.tell({"type": "contact", "contact": self.contact})
+        self.said(contact, contact.transcript.frames())
 
     def wrap_up_again(self, contact: Contact, until_ms: int | None) -> None:
         """The wrap-up that this process found when it began."""
@@ -255,6 +256,12 @@ class Desk:
                 "transfers": self.house.transfers_of(contact),
             }
         self.tell({"type": "contact", "contact": self.contact})
+
+    def said(self, contact: Contact, lines: list[dict[str, Any]]) -> None:
+        """What a transcriber has understood; a colleague reads along only while in the room with the caller."""
+        mine = self.contact if self.contact and self.contact["id"] == contact.id else None
+        if mine and lines and (mine["part"] == "lead" or mine["room"] == "three_way"):
+            self.tell({"type": "transcript", "contact": contact.id, "lines": lines})
 
     def passed(self, contact: Contact, to: dict[str, Any]) -> None:
         """This volunteer's caller is somebody else's; what is left is the wrap-up."""

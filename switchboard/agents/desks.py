@@ -19,6 +19,7 @@ from switchboard.agents.tickets import resume_wrap_up
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
+    from switchboard.contacts.transcript import Line
     from switchboard.house import House
     from switchboard.records.people import AgentRow
     from switchboard.records.phones import Duty
@@ -298,6 +299,12 @@ class Desks:
         for agent in contact.talk.agents if contact.talk else ():
             if desk := self._desks.get(agent):
                 desk.conversation(contact)
+
+    def said(self, contact: Contact, line: Line) -> None:
+        """Words of the talk, for all who hear it."""
+        for agent in contact.talk.agents if contact.talk else ():
+            if desk := self._desks.get(agent):
+                desk.said(contact, [line.frame()])
 
     def passed(self, contact: Contact, by: str, to: str) -> None:
         """The first volunteer's desk says who has the caller now."""

@@ -193,6 +193,11 @@ async def desk_socket(house: House, request: web.Request, agent_id: str) -> web.
     return socket
 
 
+def _transcript(house: House, desk: Desk) -> list[dict[str, Any]]:
+    contact = house.live.contact(desk.contact["id"]) if desk.contact else None
+    return contact.transcript.frames() if contact and desk.contact and desk.contact["part"] == "lead" else []
+
+
 def _welcome(house: House, desk: Desk) -> dict[str, Any]:
     config = house.config
     return {
@@ -209,6 +214,7 @@ def _welcome(house: House, desk: Desk) -> dict[str, Any]:
         "state": desk.state,
         "reservation": desk.reservation,
         "contact": desk.contact,
+        "transcript": _transcript(house, desk),
         "queue": house.live.queue_of(desk),
         "messages": desk.messages,
         "pause_reasons": desk.pause_reasons(),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING
 
 import structlog
 
@@ -24,15 +23,13 @@ from routing.errors import RoutingConflict
 from routing.model import Entry, KnownEntry, live_seat
 from switchboard.contacts.after import ask_survey
 from switchboard.contacts.contact import Contact, open_task
+from switchboard.contacts.conversation import Over
 from switchboard.contacts.found import Found, find_conversation, recall
 from switchboard.contacts.legs import Party, ring_desk
 from switchboard.contacts.promises import decent_ms, next_try_ms
 from switchboard.contacts.talk import talk
 from switchboard.dispatch import Inbox
 from switchboard.times import now_ms
-
-if TYPE_CHECKING:
-    pass
 
 log = structlog.get_logger(__name__)
 
@@ -140,18 +137,29 @@ async def work_on(contact: Contact) -> None:
         order = await contact.orders.get()
         log.info("message order", contact=contact.id, order=order)
         if order == "return":
-            held, contact.held, contact.agent = contact.held, None, None
-            await house.engine.give_back(held, "returned", "available", exclude_ms=DECLINED_MS)
-            contact.show()
+            await back_in_line(contact, DECLINED_MS)
         elif order == "finish":
             contact.end("completed", "agent")
         elif order == "served":
             served(contact)
         elif order == "call" and await seat_taken(contact):
-            conclude(contact, await answer(contact, house.call_entry_of(contact), "answer_here"))
-            if contact.next_ms is not None and contact.next_ms > now_ms():
+            agent = contact.agent or "nobody"
+            outcome = await answer(contact, house.call_entry_of(contact), "answer_here")
+            conclude(contact, outcome)
+            if outcome == "broken":
+                contact.note("returned", agent=agent, reason="broken")
+                await back_in_line(contact, 0)
+            elif contact.next_ms is not None and contact.next_ms > now_ms():
                 contact.note("returned", agent=contact.agent or "nobody", reason="not_reached")
                 await off_the_desk(contact)
+
+
+async def back_in_line(contact: Contact, exclude_ms: int) -> None:
+    """The message goes from this volunteer to the next."""
+    held, contact.held, contact.agent = contact.held, None, None
+    if held is not None:
+        await contact.house.engine.give_back(held, "returned", "available", exclude_ms=exclude_ms)
+    contact.show()
 
 
 async def off_the_desk(contact: Contact) -> None:
@@ -190,12 +198,14 @@ async def seat_taken(contact: Contact) -> bool:
 
 
 async def answer(contact: Contact, entry: Entry, prompt: str, *, adopt: bool = False) -> str:
-    """Call the caller for the volunteer whose live seat is in contact. Returns how it ended (``events.CallEnd``).
+    """Call the caller for the volunteer whose live seat is in contact. Returns how it ended (``events.CallEnd``), or
+    "broken": they talked, and the volunteer was lost; somebody is to call again.
 
     The volunteer's phone is rung only after a person has pressed the key. A contact that was connected counts as
     reached however it went on.
     """
     house = contact.house
+    talks = contact.talks
     hotline = house.hotlines.get(contact.hotline) or house.default_hotline
     if not adopt:
         contact.calling()
@@ -210,10 +220,12 @@ async def answer(contact: Contact, entry: Entry, prompt: str, *, adopt: bool = F
     except NotReached as missed:
         outcome, cause = missed.how, missed.cause
     except CallerLeft as left:
-        outcome, cause = ("reached" if contact.talked else "not_confirmed"), left.cause
-    if contact.agent_done and not contact.talked:
+        outcome, cause = ("reached" if contact.in_talk else "not_confirmed"), left.cause
+    if contact.talks > talks:
+        return "broken"
+    if contact.agent_done and not contact.in_talk:
         outcome = "given_up"
-    if not contact.talked:
+    if not contact.in_talk:
         contact.called(outcome, next_ms=_again_ms(contact, outcome), hangup_cause=cause)
     return outcome
 
@@ -264,11 +276,21 @@ async def _talk_to(call: Call, contact: Contact, hotline: Hotline, prompt: str, 
                 await house.engine.pause(live_seat(contact.agent or ""), "no_answer")
                 await say(call, ["answer_volunteer_gone"])
                 return "given_up"
-            await _talk(call, contact, hotline, lead, legs)
-        contact.end("completed", "agent")
-        await _free_seat(contact)
-        await ask_survey(call, contact, hotline)
+            over = await _talk(call, contact, hotline, lead, legs)
+        await _part(call, contact, hotline, over)
     return "reached"
+
+
+async def _part(call: Call, contact: Contact, hotline: Hotline, over: Over) -> None:
+    """After the talk: how was it; or, when nobody has finished it, the word that we call again, before all others."""
+    if over == "left":
+        contact.end("completed", "agent")
+    await _free_seat(contact)
+    if over == "left":
+        await ask_survey(call, contact, hotline)
+    else:
+        contact.left_alone()
+        await say(call, ["answer_volunteer_gone"])
 
 
 async def _talk(
@@ -278,17 +300,17 @@ async def _talk(
     lead: Party,
     legs: AsyncExitStack,
     found: Found | None = None,
-) -> None:
+) -> Over:
     if found is None:
         contact.called("reached")
-    await talk(call, contact, hotline, lead, legs, found=found)
+    return await talk(call, contact, hotline, lead, legs, found=found)
 
 
 async def _free_seat(contact: Contact) -> None:
     """The volunteer wraps up after a talk; after a call that reached nobody the seat is free at once."""
     reservation, contact.reservation = contact.reservation, None
     if reservation is not None:
-        wrap_up_ms = contact.house.config.wrap_up_ms if contact.talked else 0
+        wrap_up_ms = contact.house.config.wrap_up_ms if contact.in_talk else 0
         await asyncio.shield(contact.house.engine.finish(reservation, wrap_up_ms=wrap_up_ms))
 
 
@@ -301,7 +323,9 @@ def _again_ms(contact: Contact, outcome: str) -> int | None:
 
 def conclude(contact: Contact, outcome: str) -> None:
     """What follows from a call: the end, or another try."""
-    if contact.talked:
+    if outcome == "broken":
+        contact.tries, contact.next_ms = 0, None
+    elif contact.in_talk:
         contact.end("completed", contact.ended_by or "caller")
     elif outcome not in ("given_up", "lost") and contact.next_ms is None:
         contact.end("not_reached", "system")
@@ -322,8 +346,10 @@ async def go_on_talking(contact: Contact) -> None:
         return
     stage, contact.stage = contact.stage, "waiting"
     if stage == "talking":
+        talks = contact.talks
         await _go_on(contact)
-        contact.end("completed", contact.ended_by or "caller")
+        if contact.talks == talks:
+            contact.end("completed", contact.ended_by or "caller")
         return
     if (
         stage == "calling"
@@ -360,7 +386,5 @@ async def _go_on(contact: Contact) -> None:
         call = await held.enter_async_context(Call(ari, lines[-1], house.prompts, contact.language))
         with suppress(CallerLeft, AriError):
             async with call.while_connected():
-                await _talk(call, contact, hotline, found.lead, held, found)
-                contact.end("completed", "agent")
-                await _free_seat(contact)
-                await ask_survey(call, contact, hotline)
+                over = await _talk(call, contact, hotline, found.lead, held, found)
+                await _part(call, contact, hotline, over)

@@ -10,7 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from switchboard.visits.lift import Lift
     from switchboard.visits.meeting import Meeting
     from switchboard.visits.visitor import Visitor
+from switchboard.contacts.transcript import MOST_CHARS, Line, Transcript
 from switchboard.errors import RecordsAway
 from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
@@ -128,6 +129,7 @@ class Contact:
     """Since when the wish for that volunteer counts."""
     handed: dict[str, Any] | None = None
     """Who passed this contact on, how, and what that one wrote."""
+    transcript: Transcript = field(default_factory=Transcript)
     kept_from: str | None = None
     """Who let this caller go, and is not to have them again while others could serve."""
     refused: int | None = None
@@ -184,7 +186,7 @@ class Contact:
             transferred_to=record.transferred_to,
             pauses=record.pauses,
             queued_ms=record.queued_ms,
-            talking_ms=record.connected_ms,
+            talking_ms=None if record.stage in ("waiting", "calling") else record.connected_ms,
             talked=record.connected_ms is not None,
             agent=record.agent,
             origin=record.origin,
@@ -488,10 +490,21 @@ class Contact:
             self.next_ms = next_ms
             self.enter("waiting")
 
+    @property
+    def in_talk(self) -> bool:
+        """Whether whoever has it now has talked with the caller."""
+        return self.talking_ms is not None
+
     def connected(self) -> None:
         self.talking_ms, self.talked = now_ms(), True
         self.note("connected", reservation=self.reservation, agent=self.agent)
         self.enter("talking")
+
+    def said(self, line: Line) -> None:
+        """Words of this talk, as a transcriber understands them, for the volunteers in it."""
+        line = replace(line, text=line.text[:MOST_CHARS])
+        if self.transcript.take(line):
+            self.house.desks.said(self, line)
 
     def disconnected(self, by: str) -> None:
         self.note("disconnected", by=by)

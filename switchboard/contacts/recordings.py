@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -12,7 +12,7 @@ import structlog
 from ivr.ari.bridge import Bridge
 from ivr.call import Call
 from ivr.errors import AriError, RecordingFailed
-from ivr.recording import Running, fetch_sides, join, let_end, recorded
+from ivr.recording import Running, discard, fetch_sides, join, let_end, recorded
 from switchboard.contacts.contact import Contact
 from switchboard.times import now_ms
 
@@ -44,8 +44,14 @@ async def recorded_talk(call: Call, contact: Contact, bridge: Bridge, *, adopt: 
         await running.aclose()
         if made is None:
             _note_gap(contact, recording)
+            contact.house.background(_discard(contact, recording))
         else:
             contact.house.background(keep_recording(contact, recording, made))
+
+
+async def _discard(contact: Contact, recording: str) -> None:
+    with suppress(AriError):
+        await discard(contact.house.require_ari(), contact.house.recordings_spool, recording)
 
 
 def _note_gap(contact: Contact, recording: str) -> None:

@@ -46,6 +46,7 @@ RoomCallHow = Literal[
     *("busy", "no_answer", "not_confirmed", "failed", "withdrawn"),
 ]
 Shown = Literal["camera", "document", "screen"]
+PaperHow = Literal["made", "signed", "refused", "withdrawn"]
 FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
 AppealOutcome = Literal["upheld", "dismissed"]
 """``upheld``: the rating is left out of the volunteer's figures and of what the routing engine knows of them."""
@@ -329,6 +330,24 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
     },
     # What somebody wrote, who leaves a message without speaking.
     "written": {"text": _Field(_text(2_000))},
+    # A paper of this contact: what became of it, by whom, and the SHA-256 of its file from then on.
+    "paper": {
+        "paper": _Field(is_slug),
+        "kind": _Field(is_slug),
+        "how": _Field(_one_of(PaperHow)),
+        "by": _Field(is_slug),
+        "sha256": _Field(_hash),
+        "state": _Field(is_slug),
+    },
+    # A file that somebody sent: made anew on arrival, or refused (``refused``: the code).
+    "upload": {
+        "upload": _Field(is_slug),
+        "by": _Field(is_slug),
+        "pages": _Field(_whole(0, 1_000)),
+        "refused": _maybe(is_slug),
+    },
+    # An act was sealed into one file (switchboard.evidence); the digest is that of its manifest.
+    "sealed": {"act": _Field(is_slug), "file": _Field(_text(500)), "sha256": _Field(_hash)},
     "disconnected": {"by": _Field(_one_of(EndedBy))},
     "survey": {"question": _Field(is_slug), "answer": _Field(_text(8))},
     # ``ticket`` is the SHA-256 of what was typed (records.tickets); without an outcome the time ran out.

@@ -26,6 +26,7 @@ from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page, Rated, TaskFigures
 from switchboard.records.rooms import RoomLog
 from switchboard.records.shifts import Shifts
+from switchboard.records.terminal_reports import TerminalReports
 from switchboard.records.terminals import Terminals
 from switchboard.records.tickets import Tickets
 from switchboard.records.writer import Writer
@@ -65,6 +66,7 @@ class Records:
         self.overload = OverloadSteps(database, self._audit)
         self.tickets = Tickets(database)
         self.terminals = Terminals(database, self._audit)
+        self.terminal_reports = TerminalReports(database, self._audit)
         self.rooms = RoomLog(database)
         self.hosted = HostedRooms(database)
 

@@ -47,6 +47,8 @@ class Meeting:
         self._rooms = visitor.rooms
         self._left = asyncio.Event()
         self._passed = False
+        self.left_by: Literal["agent", "caller"] = "agent"
+        """Who has ended the talk, once it is over."""
         self._recording = RoomRecording(visitor.contact, visitor.rooms, room)
         terminal = visitor.terminal
         agent = self._contact.house.name_of(party.agent)
@@ -173,6 +175,21 @@ class Meeting:
         self._passed = self.party.done = True
         self._left.set()
         return None
+
+    def end_by_visitor(self) -> None:
+        """The visitor ends the talk and stays for the survey."""
+        self.left_by = "caller"
+        self._left.set()
+
+    def paper(self) -> dict[str, str]:
+        """Where a picture of a paper may be put (``PUT``, with the key in ``Capture-Key``): the volunteer is told when
+        it is there. Raises CaptureRefused."""
+        captures = self._rooms.bridge.captures
+        wish = captures.wish(self.room, self._visitor.terminal.id, self.party.agent, "", "document")
+        return {
+            "url": f"{self.pass_of_visitor.frame()['url']}/{self.room}/captures/{wish.id}",
+            "key": wish.key,
+        }
 
     async def close(self, reason: str) -> None:
         """The room ends for both, whoever ended the talk; what was recorded is kept."""

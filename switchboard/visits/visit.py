@@ -95,7 +95,7 @@ async def serve(visitor: Visitor, recalled: Recalled | None = None) -> None:
             contact.once_more()
         else:
             contact.left_alone()
-    contact.end("completed", "agent")
+    contact.end("completed", meeting.left_by)
     await ask_survey(visitor)
 
 
@@ -155,7 +155,7 @@ async def talk(visitor: Visitor, meeting: Meeting, *, found: bool) -> Over:
                 contact.stops.clear()
                 meeting.pause(paused=True)
         over = await meeting.run(COMES_BACK_S if found else RELOAD_S)
-        ended_by = "system" if over == "lost" else "agent"
+        ended_by = "system" if over == "lost" else meeting.left_by
         return over
     finally:
         if not contact.house.stopping:

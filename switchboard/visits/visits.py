@@ -32,13 +32,17 @@ MOST_VISITS = 200
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What the visitor pressed. ``key`` makes pressing twice one visit; ``consent`` None: asked later."""
+    """What the visitor pressed. ``key`` makes pressing twice one visit; ``consent`` None: asked later.
+
+    ``preferred`` is the volunteer with whom it was booked; after a while any other of the same skills may take it."""
 
     key: str
     matter: str | None = None
     language: str = "zh"
     priority: str | None = None
     consent: bool | None = None
+    preferred: str | None = None
+    preferred_role: str | None = None
 
 
 class Visits:
@@ -86,6 +90,8 @@ class Visits:
             arrived_ms=now_ms(),
             terminal=terminal,
             language=wish.language,
+            preferred=wish.preferred,
+            preferred_role=wish.preferred_role,
         )
         visitor = Visitor(contact, terminal, self._rooms, wish.key)
         visitor.consented = wish.consent

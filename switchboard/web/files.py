@@ -19,6 +19,7 @@ PAGES = {
     "/board": "board",
     "/admin": "admin",
     "/room": "room",
+    "/terminal": "terminal",
 }
 PAGES_WITH_TOKEN = {"/v/{token}": "video"}
 """The page of whoever was sent a link; the token is read by its script."""

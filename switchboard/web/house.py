@@ -13,6 +13,7 @@ from ivr.prompts.studio import Studio
 from routing.model import Standing
 from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
+from switchboard.clinic.clinic import Clinic
 from switchboard.contacts.contact import Contact
 from switchboard.law.library import Library
 from switchboard.records import Records
@@ -62,6 +63,11 @@ class WebHouse(Protocol):
         ...
 
     @property
+    def hotline_number(self) -> str:
+        """What people dial to be answered."""
+        ...
+
+    @property
     def board(self) -> LiveBoard: ...
 
     @property
@@ -83,6 +89,9 @@ class WebHouse(Protocol):
 
     @property
     def calendar(self) -> Calendar: ...
+
+    @property
+    def clinic(self) -> Clinic: ...
 
     @property
     def rooms(self) -> Rooms | None:

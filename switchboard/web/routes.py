@@ -17,7 +17,8 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from switchboard.errors import BadRequest, Forbidden, InvalidInput, NotJson, NotSignedIn, TooLarge
-from switchboard.records import Account, Role
+from switchboard.records import Account, AgentRow, Role
+from switchboard.times import now_ms
 from switchboard.web import metrics
 from switchboard.web.house import WebHouse
 from switchboard.web.sessions import signed_in
@@ -28,6 +29,12 @@ SIGNED_IN: frozenset[Role] = frozenset({"volunteer", "supervisor", "administrato
 SUPERVISORS: frozenset[Role] = frozenset({"supervisor", "administrator"})
 ADMINISTRATORS: frozenset[Role] = frozenset({"administrator"})
 VOLUNTEERS: frozenset[Role] = frozenset({"volunteer"})
+NOTARIES = frozenset({"notary"})
+MEDIATORS = frozenset({"mediator"})
+JUDGES = frozenset({"judge"})
+LEGAL_AID = frozenset({"legal_aid_worker"})
+INFORMATION = frozenset({"rectification_worker", "legal_aid_worker"})
+"""Who tells what is known of people in prison and rehabilitation."""
 
 LOCAL = Account("local", "administrator")
 """Who reaches us by the control socket: the file's permissions have let them in."""
@@ -53,6 +60,8 @@ class Call:
     who: Account | None
     query: Any = None
     body: Any = None
+    agent: AgentRow | None = None
+    """The volunteer who asks, on routes of a profession."""
 
     @property
     def account(self) -> Account:
@@ -83,6 +92,7 @@ class Route:
     status: int = 200
     parts: Mapping[str, str] = field(default_factory=dict)
     most_body: int = MOST_BODY
+    professions: frozenset[str] = frozenset()
 
     @property
     def aiohttp_path(self) -> str:
@@ -110,9 +120,11 @@ class Routes:
         status: int = 200,
         parts: Mapping[str, str] | None = None,
         most_body: int = MOST_BODY,
+        professions: frozenset[str] = frozenset(),
     ) -> Callable[[Handler], Handler]:
         """``roles``: who may, None for anybody. ``parts``: the pattern of each part of the path. ``most_body``: bytes,
-        at most ``MOST_BODY_OF_ANY``.
+        at most ``MOST_BODY_OF_ANY``. ``professions``: of the volunteers only those who may serve as one of these (the
+        roles of the routing policy).
 
         Query and body are validated by their models; unknown names are refused by the models themselves.
         """
@@ -131,6 +143,7 @@ class Routes:
                 status,
                 parts or {},
                 most_body,
+                professions,
             )
             self.all.append(made)
             return handler
@@ -154,9 +167,10 @@ class Served:
         who = LOCAL if request.app[LOCAL_ADMIN] else await signed_in(request, optional=route.roles is None)
         if route.roles is not None:
             _check_role(route, who)
+        agent = await _professional(request.app[HOUSE], route, who) if route.professions else None
         query = _read_query(request, route.query)
         body = await _read_body(request, route.body, route.most_body) if route.body else None
-        call = Call(request, request.app[HOUSE], who, query, body)
+        call = Call(request, request.app[HOUSE], who, query, body, agent)
         if route.kind == "socket":
             with metrics.SOCKETS.labels(route.path).track_inprogress():
                 answer = await route.handler(call)
@@ -171,6 +185,15 @@ def _check_role(route: Route, who: Account | None) -> None:
         raise Forbidden if route.kind == "socket" else NotSignedIn
     if route.roles is not None and who.role not in route.roles:
         raise Forbidden
+
+
+async def _professional(house: WebHouse, route: Route, who: Account | None) -> AgentRow:
+    """The volunteer who asks. Raises Forbidden for another profession, and without a licence in force."""
+    agent = await house.records.agent(who.agent_id) if who and who.agent_id else None
+    today = house.calendar.local(now_ms()).date()
+    if agent is None or agent.role not in route.professions or not agent.may_serve(today):
+        raise Forbidden
+    return agent
 
 
 def _json(route: Route, answer: BaseModel | None) -> web.Response:

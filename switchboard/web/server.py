@@ -8,16 +8,24 @@ from collections.abc import AsyncIterator
 from aiohttp import ClientSession, web
 
 from switchboard.web import (
+    acts,
     api,
     appeals,
+    bookings,
     calendar,
+    calendar_feeds,
     callers,
+    clinic_aid,
+    clinic_catalogue,
+    confirmations,
     directory,
     earlier,
     files,
     help_calls,
     law,
     links,
+    mediation_papers,
+    mediations,
     own_figures,
     own_phone,
     prompts,
@@ -30,6 +38,7 @@ from switchboard.web import (
     tickets,
     walk,
 )
+from switchboard.web.gate import Gate
 from switchboard.web.house import WebHouse
 from switchboard.web.routes import MOST_BODY_OF_ANY
 from switchboard.web.security import check_origin, put_headers, tell_errors
@@ -50,6 +59,8 @@ from switchboard.web.state import (
     HOUSE,
     LINK_DOOR,
     LOCAL_ADMIN,
+    NUMBER_DOOR,
+    OPEN_GATE,
     PAIRING_DOOR,
     ROUTES,
     SIGN_IN_DESK,
@@ -61,8 +72,22 @@ PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
     *(law, tickets, earlier, terminals, links, rooms),
+    *(
+        clinic_catalogue,
+        bookings,
+        calendar_feeds,
+        acts,
+        mediations,
+        mediation_papers,
+        confirmations,
+        clinic_aid,
+    ),
     *(sockets, files),
 )
+
+
+OPEN_BURST, OPEN_A_MINUTE = 60, 60
+"""What an address may ask for without signing in."""
 
 
 def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
@@ -81,6 +106,8 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app[PAIRING_DOOR] = Throttle(TRIES)
     app[LINK_DOOR] = Throttle(TRIES_OF_ADDRESS)
     app[CAPTURE_DOOR] = Throttle(TRIES_OF_ADDRESS)
+    app[NUMBER_DOOR] = Throttle(TRIES)
+    app[OPEN_GATE] = Gate(OPEN_BURST, OPEN_A_MINUTE)
     app[SIP_LINES] = SipLines()
     app[SOUND_DOOR] = asyncio.Semaphore(1)
     app[GOING] = asyncio.Event()

@@ -9,6 +9,7 @@ from aiohttp import ClientSession, web
 from aiohttp_session import Session
 
 if TYPE_CHECKING:
+    from switchboard.web.gate import Gate
     from switchboard.web.house import WebHouse
     from switchboard.web.routes import Route
     from switchboard.web.sessions import CookieStorage, SignInDesk, Throttle
@@ -31,6 +32,10 @@ PAIRING_DOOR: web.AppKey[Throttle] = web.AppKey("pairing_door")
 """Counts the pairing codes that were tried, by address."""
 CAPTURE_DOOR: web.AppKey[Throttle] = web.AppKey("capture_door")
 LINK_DOOR: web.AppKey[Throttle] = web.AppKey("link_door")
+NUMBER_DOOR: web.AppKey[Throttle] = web.AppKey("number_door")
+"""Counts the booking numbers that were tried, by terminal."""
+OPEN_GATE: web.AppKey[Gate] = web.AppKey("open_gate")
+"""What needs no sign-in, by address."""
 SIP_LINES: web.AppKey[SipLines] = web.AppKey("sip_lines")
 CLIENT = web.AppKey("client", ClientSession)
 GOING = web.AppKey("going", asyncio.Event)

@@ -22,7 +22,8 @@ from ivr.ari.events import (
     StasisStart,
 )
 from ivr.ari.generate import generate
-from ivr.errors import AriError, Conflict, Disconnected, NotFound, Overflowed, StoodDown
+from ivr.errors import AriError, Conflict, Disconnected, NotFound, Overflowed, RecordingFailed, StoodDown
+from ivr.recording import discard, recorded
 from ivr.server.process import AsteriskServer
 from tests.support.asterisk import ROOT, SOUNDS_MS, home
 from tests.support.calls import connected, local_call, next_of, settings_for
@@ -277,6 +278,22 @@ async def test_a_discarded_recording_leaves_no_file(ari: Ari, asterisk: Asterisk
     assert await recording.finished() == "stopped"
     with pytest.raises(NotFound):
         await ari.request("GET", f"recordings/stored/{name}")
+
+
+async def test_a_talks_recording_that_begins_on_one_side_only_leaves_no_file(
+    ari: Ari, asterisk: AsteriskServer
+) -> None:
+    far, near = await local_call(ari)
+    await far.play("sound:zh/tone")
+    folder, name = asterisk.settings.recordings_dir, new_id("rec")
+    (folder / f"{name}-agent.wav").write_bytes(b"taken: Asterisk refuses this side")
+    with pytest.raises(RecordingFailed):
+        async with recorded(ari, near, name):
+            pass
+    assert (folder / f"{name}-caller.wav").exists()
+    await discard(ari, folder, name)
+    assert list(folder.glob(f"{name}*")) == []
+    assert not await Channel(ari, f"snoop-{name}-caller").exists()
 
 
 # --- bridges -------------------------------------------------------------------------------------------

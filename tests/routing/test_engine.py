@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import BusyLoadingError
 
 from routing import wire
 from routing.engine import Engine
 from routing.errors import InvalidRouting, RoutingUnavailable, RoutingVersion
 from routing.model import RING_MS, Change, Entry, KnownEntry, KnownSeat, Place, Step, Subscription
 from routing.server import RoutingServer
+from routing.stream import ChangeReader
 from tests.support.routing import new_shard
 
 OWN, FAMILY, ANY = "lawyer|labour|zh", "lawyer|family:work|zh", "lawyer|*|zh"
@@ -470,6 +472,26 @@ async def test_a_killed_server_comes_back_and_calls_meanwhile_are_only_late(
         await engine.enter(waiting("c2"))
         assert (await until(changes, "entry.entered")).entry in ("c1", "c2")
     assert "c1" in await states(engine)
+
+
+async def test_a_server_that_is_still_loading_does_not_swallow_the_reset(
+    routing_server: RoutingServer, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = ChangeReader._head
+    loading = iter([True, True])
+
+    async def busy_at_first(reader: ChangeReader, server: str) -> object:
+        if next(loading, False):
+            raise BusyLoadingError("it says who it is, and nothing else yet")
+        return await head(reader, server)
+
+    async with following(engine) as changes:
+        await engine.enter(waiting("c0"))
+        await until(changes, "entry.entered")
+        monkeypatch.setattr(ChangeReader, "_head", busy_at_first)
+        kill(routing_server)
+        assert (await until(changes, "stream.reset")).reason == "restarted"
+    assert next(loading, None) is None
 
 
 async def test_an_emptied_server_is_noticed_and_filled_again(

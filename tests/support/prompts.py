@@ -29,7 +29,8 @@ ANNOUNCEMENT, MENU, WRONG_KEY, WAITING, SURVEY, FAREWELL, UNKNOWN_NUMBER, TOO_LO
     NOT_KEPT,
     LATER,
     ENDING,
-) = (*(1460, 1600, 1740, 1880, 2020, 2160, 2300, 2440, 2580, 2720, 2860, 3000, 3140, 3280),)
+    GONE,
+) = (*(1460, 1600, 1740, 1880, 2020, 2160, 2300, 2440, 2580, 2720, 2860, 3000, 3140, 3280, 3420),)
 _KINDS = {
     "message_intro": MESSAGE,
     "message_try_again": MESSAGE,
@@ -45,6 +46,7 @@ _KINDS = {
     "callback_here": PRESS_ONE,
     "answer_here": PRESS_ONE,
     "answer_later": LATER,
+    "answer_volunteer_gone": GONE,
     "nobody_serves": NOBODY,
     "nobody_choice": NOBODY,
     "wait_choice": CHOICES,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +16,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Self
@@ -87,9 +90,7 @@ class Switchboard:
     async def __aenter__(self) -> Self:
         self.data_dir = Path(tempfile.mkdtemp(prefix="sb-"))
         try:
-            await self._make_people()
-            if self.tones and "PROMPT_OVERLAY" not in self.env:
-                await asyncio.to_thread(write_tones, self.data_dir / "tones", lengths={MENU: 160})
+            await self._prepare()
             await self.start()
         except BaseException:
             await self.__aexit__()
@@ -180,6 +181,21 @@ class Switchboard:
             **self.env,
         }
         return {f"SWITCHBOARD_{name}": str(value) for name, value in settings.items()}
+
+    async def _prepare(self) -> None:
+        """People and tones; made once for all switchboards of this process that begin alike."""
+        if self.tones and "PROMPT_OVERLAY" not in self.env:
+            shutil.copytree(_tones(), self.data_dir / "tones", copy_function=os.link)
+        if "DATABASE_URL" in self.env:
+            await self._make_people()
+            return
+        key = repr((self.accounts, list(self.roles), list(self.languages), sorted(self.skills.items())))
+        made = _templates() / hashlib.sha256(key.encode()).hexdigest()[:16]
+        if not made.exists():
+            await self._make_people()
+            shutil.copytree(self.data_dir, made, ignore=shutil.ignore_patterns("tones"))
+        else:
+            shutil.copytree(made, self.data_dir, dirs_exist_ok=True)
 
     async def _make_people(self) -> None:
         """Before the first start, straight into the records, as an administrator's import would."""
@@ -310,6 +326,18 @@ class Switchboard:
             finally:
                 reader.cancel()
                 await asyncio.gather(reader, return_exceptions=True)
+
+
+@cache
+def _templates() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="sb-made-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@cache
+def _tones() -> Path:
+    return write_tones(_templates() / "tones", lengths={MENU: 160})
 
 
 async def eventually(seen: Callable[[], Awaitable[bool]], timeout: float, what: str) -> None:

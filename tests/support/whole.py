@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-AGAIN_MAX = 3
+AGAIN_MAX = 5
 FAILED = 1
 """pytest's exit status when everything ran and some tests failed."""
 LAST_FAILED = Path(".pytest_cache/v/cache/lastfailed")

@@ -78,7 +78,7 @@ async def test_lost_packets_are_sent_again_and_pictures_go_on(chromium: Browser,
         counters = house.bridge.port.forwarder.counters
 
         async def repaired() -> bool:
-            return counters.resent > 3 and counters.recovered > 3 and house.bridge.feedback.nacked > 3
+            return counters.resent > 3 and counters.recovered > 3 and counters.nacked > 3
 
         await eventually(repaired, "both directions are repaired")
         await all_meet(notary, visitor)

@@ -35,7 +35,9 @@ SOURCES = (
     Source("video", "VP8", 90_000, 96, 97),
 )
 PAYLOADS = (KEY, DELTA, bytes([0x67, 1, 2, 3]), bytes([0x7C, 0x85, 1]), b"", b"\x10", bytes(900), KEY * 300)
-KINDS = 28 * "p" + 4 * "l" + 2 * "q" + 5 * "r" + 2 * "a" + 3 * "k" + 3 * "t" + 2 * "i" + "bcumsxxog"
+KINDS = (
+    28 * "p" + 4 * "l" + 2 * "q" + 5 * "r" + 2 * "a" + 3 * "k" + 3 * "t" + 2 * "i" + 3 * "f" + "bcumsxxogw"
+)
 """Packets, then what changes: see ``Play``; strange things are rare, or nothing would ever be forwarded."""
 NUMBERS = st.integers(0, 255)
 STEP = st.tuples(st.sampled_from(KINDS), NUMBERS, NUMBERS, NUMBERS, NUMBERS)
@@ -294,6 +296,15 @@ class Play:
         for _ in range(1 + d % 3):
             twin.forwarder.tick()
 
+    def _f(self, twin: Twin, a: int, b: int, c: int, d: int) -> None:
+        for _ in range((1, 1, 2, 20)[d % 4]):
+            twin.forwarder.feedback()
+
+    def _w(self, twin: Twin, a: int, b: int, c: int, d: int) -> None:
+        ago_ns = (0, 1, 999_999_999, 70_000 * 1_000_000_000)[d % 4]
+        track = twin.tracks[a % len(twin.tracks)]
+        twin.forwarder.reported(track, c << 40 | d << 20 | b, max(1, self.now_ns - ago_ns))
+
     def _g(self, twin: Twin, a: int, b: int, c: int, d: int) -> None:
         twin.forwarder.send_rtcp(twin.far[a % PEERS].lane, struct.pack("!BBHI", 0x80, 201, 1, b))
 
@@ -335,3 +346,49 @@ def test_both_paths_send_the_same_bytes(steps: list[tuple[str, int, int, int, in
             if not number % 8:
                 assert native.remembers() == plain.remembers(), step
         assert native.remembers() == plain.remembers()
+
+
+BURSTS = st.lists(
+    st.tuples(
+        st.sampled_from((1, 1, 1, 1, 2, 9, 70, 1_500, 6_000, 40_000, -1, -3, 0)),
+        st.sampled_from((0, 1_000, 250_000, 3_000_000, 70_000_000, 9_000_000_000, -40_000_000)),
+        st.integers(1, 60),
+    ),
+    min_size=1,
+    max_size=12,
+)
+"""How far the first number of a row is from the last one, how long after it, how many there are."""
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(BURSTS, st.integers(0, 0xFFFF))
+def test_both_paths_report_arrivals_with_the_same_bytes(
+    bursts: list[tuple[int, int, int]], number: int
+) -> None:
+    """Rows of packets with holes, jumps, repeats and clocks that step back, then two beats: one of them reports."""
+    said = sent = 0
+    with playing() as play:
+        for step, later_ns, count in bursts:
+            number += step
+            for _ in range(count):
+                number += 1
+                play.now_ns = max(1_000_000_000, play.now_ns + later_ns % 5_000_000)
+                play.step("k", 0, 0, 0, 0)
+                rest = struct.pack("!HHBHx", 0xBEDE, 1, 0x51, number & 0xFFFF)
+                sent += 1
+                data = (
+                    play.twins[0].far[0].out.protect(struct.pack("!BBHII", 0x90, 111, sent, 0, 4_000) + rest)
+                )
+                for twin in play.twins:
+                    twin.far[0].raw(data)
+                    twin.forwarder.on_readable()
+            play.now_ns = max(1_000_000_000, play.now_ns + later_ns)
+            play.step("k", 0, 0, 0, 0)
+            for twin in play.twins:
+                twin.forwarder.feedback()
+                twin.forwarder.feedback()
+                twin.forwarder.tick()
+            plain, native = (twin.taken() for twin in play.twins)
+            assert native == plain
+            said += len(plain[0])
+    assert said

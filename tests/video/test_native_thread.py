@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import random
 import select
@@ -173,6 +174,25 @@ def test_arrival_is_when_the_kernel_had_it_not_when_somebody_looked() -> None:
     bench.close()
     assert number == 7
     assert before_ns - 5_000_000 < at_ns < after_ns + 5_000_000  # two clocks are read one after the other
+
+
+def test_publishers_hear_of_their_line_while_python_does_nothing(bench: Bench) -> None:
+    sender = bench.peer()
+    bench.forwarder.extensions(sender.lane, twcc=5, level=0)
+    watched(bench, bench.peer(), bench.forwarder.publish(sender.lane, VIDEO))
+    for number in (0, 1, 5):  # three of them are missing
+        head = bytes([0x90, VIDEO.payload_type, 0, number]) + bytes(4) + VIDEO.ssrc.to_bytes(4, "big")
+        sender.raw(sender.out.protect(head + b"\xbe\xde\0\1\x51\0" + bytes([number, 0]) + DELTA))
+    wanted = {(206, 1): "a key frame", (205, 1): "a NACK", (205, 15): "arrivals", (201, 1): "a report"}
+
+    def told() -> bool:  # nothing of the forwarder is called here: all of this comes from its thread
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data = sender.back.unprotect_rtcp(sender.socket.recv(2048))
+                wanted.pop((data[1], data[0] & 31), None)
+        return not wanted
+
+    until(told, f"told of {wanted}")
 
 
 def test_handles_may_go_in_any_order() -> None:

@@ -13,6 +13,8 @@ void wire_ring(wire *);
 /* For tests: what the time is. 0 gives the machine's clocks back. */
 void wire_clock(wire *, int64_t now_ns);
 void wire_tick(wire *);
+/* What the thread tells publishers at each tick. */
+void wire_feedback(wire *);
 /* Work through what lies in the socket, at most one batch. */
 int wire_step(wire *);
 /* For tests: one datagram, as if it had come from this lane's address (or from nobody's, NULL). Decrypted already when
@@ -43,6 +45,7 @@ void track_copies(track *, int taped, int tapped);
 int track_inject(track *, const uint8_t *payload, int size, uint32_t timestamp, int marker);
 int track_lost(track *, int64_t now_ns, uint16_t *numbers, int room);
 void track_forget_missing(track *);
+void track_reported(track *, uint32_t ntp, int64_t now_ns);
 /* Ids of the subscriptions that run (`arriving` 0) or wait; returns how many there are, which may be more than fit. */
 int track_subscribers(track *, int arriving, uint32_t *ids, int room);
 

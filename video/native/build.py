@@ -20,12 +20,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cffi
-from cffi.recompiler import make_c_source
+import _cffi_backend
 
 NAME = "_video_wire"
 HERE = Path(__file__).parent
-SOURCES = ("ring.c", "packet.c", "tables.c", "forward.c", "thread.c")
+SOURCES = ("ring.c", "packet.c", "tables.c", "forward.c", "feedback.c", "thread.c")
 _HEADERS = ("wire.h", "api.h")
 _COMPILE_S = 120
 _FLAGS = ["-std=gnu11", "-D_GNU_SOURCE", "-O2", "-fPIC", "-shared", "-pthread", "-fvisibility=hidden"]
@@ -34,11 +33,11 @@ _SANITIZE = ["-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover
 _SANITIZE += ["-fno-omit-frame-pointer"]
 _SEEN = """
 typedef struct { int64_t received, sent, stray, early, oversized, malformed, forged, flooded, unknown, duplicate,
-    send_failed, resent, recovered, overflow; } tally;
+    send_failed, resent, recovered, overflow, nacked, key_frames_asked; } tally;
 typedef struct { tally tally; ...; } wire;
 typedef struct { int64_t received, heard_ns; int arrived, tokens, resends; ...; } lane;
 typedef struct { uint32_t id; int64_t base, highest, last_ns, packets, octets, key_frames, untaped;
-    uint32_t last_timestamp; int needs_key, level, missed; ...; } track;
+    uint32_t last_timestamp, report_ntp; int needs_key, level, missed; ...; } track;
 typedef struct { lane *lane; track *track, *target; int paused, running; int64_t anchor, seq_offset, last_ns, packets,
     octets; uint32_t ts_offset, last_timestamp; uint16_t next_seq, rtx_seq; ...; } sub;
 typedef struct { sub *sub; track *track; int kind, paused, payload_type, rtx_payload_type, extension_id;
@@ -63,17 +62,14 @@ def extension(name: str, seen: str, sources: list[Path], headers: list[Path], in
         NotBuilt: no compiler, no headers of Python, no folder to put it, or it does not compile.
     """
     flags = [*_FLAGS, *(_SANITIZE if os.environ.get("VIDEO_NATIVE_SANITIZE") else [])]
-    digest = hashlib.sha256("\0".join([name, seen, include, cffi.__version__, *flags]).encode())
+    digest = hashlib.sha256("\0".join([name, seen, include, _cffi_backend.__version__, *flags]).encode())
     digest.update(f"{sys.implementation.cache_tag} {platform.machine()} {platform.libc_ver()}".encode())
     for path in [*sources, *headers]:
         digest.update(path.read_bytes())
     folder = _folder()
     library = folder / f"{name}-{digest.hexdigest()[:20]}.so"
     if not library.exists():
-        ffi = cffi.FFI()
-        ffi.cdef(seen)
-        ffi.set_source(name, include)
-        _compile(ffi, name, include, library, flags, sources)
+        _compile(seen, name, include, library, flags, sources)
     return _import(name, library)
 
 
@@ -110,7 +106,7 @@ def _folder() -> Path:
 
 
 def _compile(
-    ffi: cffi.FFI, name: str, include: str, library: Path, flags: list[str], sources: list[Path]
+    seen: str, name: str, include: str, library: Path, flags: list[str], sources: list[Path]
 ) -> None:
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
@@ -119,6 +115,12 @@ def _compile(
     if not Path(python, "Python.h").exists():
         raise NotBuilt("no headers of Python (python3-dev)")
     try:
+        import cffi  # only where something is made: a start does without its C parser
+        from cffi.recompiler import make_c_source
+
+        ffi = cffi.FFI()
+        ffi.cdef(seen)
+        ffi.set_source(name, include)
         with tempfile.TemporaryDirectory(prefix="making-", dir=library.parent) as work:
             made, glue = Path(work, "made.so"), Path(work, f"{name}.c")
             make_c_source(ffi, name, include, str(glue))

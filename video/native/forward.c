@@ -68,7 +68,7 @@ static void hand_up_of(lane *of, enum record_kind kind, const uint8_t *data, int
 /* ---------------------------------------------------------------- out */
 
 /* Send what was made. A full socket loses it, as a network would; one that cannot be sent does not stop the others. */
-static void flush(wire *w) {
+void flush(wire *w) {
     int at = 0;
     while (at < w->waiting_out) {
         int sent = sendmmsg(w->fd, w->out + at, (unsigned)(w->waiting_out - at), MSG_DONTWAIT);
@@ -519,22 +519,25 @@ int sub_resend(sub *to, int seq) {
     return found;
 }
 
-int lane_send_rtcp(lane *to, const uint8_t *data, int size) {
+/* Encrypted into the next datagram; the lock is held, and `flush` is still to come. */
+int send_rtcp(lane *to, const uint8_t *data, int size) {
     wire *w = to->wire;
-    int length = size, sent = 0;
-    if (size < 0 || size > LARGEST - 64) return 0;
-    lock_for_python(w);
-    if (takes(to)) {
-        uint8_t *out = slot(w);
-        if (size) memcpy(out, data, (size_t)size);
-        if (w->protect_rtcp(to->tx, out, &length)) {
-            w->tally.send_failed++;
-        } else {
-            ready(w, to, NULL, length, 0);
-            sent = 1;
-        }
+    int length = size;
+    if (size < 0 || size > LARGEST - 64 || !takes(to)) return 0;
+    uint8_t *out = slot(w);
+    if (size) memcpy(out, data, (size_t)size);
+    if (w->protect_rtcp(to->tx, out, &length)) {
+        w->tally.send_failed++;
+        return 0;
     }
-    flush(w);
-    unlock_wire(w);
+    ready(w, to, NULL, length, 0);
+    return 1;
+}
+
+int lane_send_rtcp(lane *to, const uint8_t *data, int size) {
+    lock_for_python(to->wire);
+    int sent = send_rtcp(to, data, size);
+    flush(to->wire);
+    unlock_wire(to->wire);
     return sent;
 }

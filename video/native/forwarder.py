@@ -62,6 +62,8 @@ class NativeForwarder(Forwarder):
     """``start`` sets the thread going; without it ``on_readable`` works through the socket, as tests like it."""
 
     native = True
+    tick_s = 0.2
+    """The thread has a tick of its own, 50 ms; this one only looks at what waits for tapes."""
 
     def __init__(self, sock: socket.socket, control: Control) -> None:
         calls = [
@@ -281,6 +283,13 @@ class NativeForwarder(Forwarder):
 
     # ------------------------------------------------------------------ every 50 ms
 
+    def feedback(self) -> None:
+        if not self._running:
+            _lib.wire_feedback(self.wire)
+
+    def reported(self, track: Track, ntp: int, now_ns: int) -> None:
+        _lib.track_reported(_track(track), (ntp >> 16) & 0xFFFFFFFF, now_ns)
+
     def tick(self) -> None:
         if not self._running:
             _lib.wire_tick(self.wire)
@@ -309,10 +318,11 @@ class NativeForwarder(Forwarder):
 
     # ------------------------------------------------------------------ the way up
 
-    def on_readable(self) -> None:
+    def on_readable(self) -> int:
         """What lies in the socket, then what waits for Python."""
-        _lib.wire_step(self.wire)
+        taken = _lib.wire_step(self.wire)
         self.on_ready()
+        return taken
 
     def on_ready(self) -> None:
         """What C handed up: at most so much of each kind, the rest at the loop's next turn."""

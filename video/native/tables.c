@@ -218,6 +218,7 @@ lane *lane_open(wire *w, uint32_t id) {
     lock_for_python(w);
     w->refs++;
     *one = (lane){.wire = w, .refs = 1, .id = id, .open = 1, .tokens = BURST, .resends = RESENDS_A_TICK};
+    one->told_next = -1;
     one->next = w->lanes;
     if (w->lanes != NULL) w->lanes->before = one;
     w->lanes = one;
@@ -336,6 +337,7 @@ static void restart(track *one) {
     }
     one->live.count = 0;
     one->highest = -1, one->base = one->packets = 0, one->missed = 0;
+    one->expected_before = one->received_before = 0;
     for (int index = 0; one->cache != NULL && index < CACHED; index++) one->cache[index].extended = 0;
     one->needs_key = one->video;
 }
@@ -372,9 +374,8 @@ void track_forget_missing(track *one) {
 }
 
 /* What is to be asked for again now; what was asked for often enough is given up, and a new picture is wanted. */
-int track_lost(track *one, int64_t now_ns, uint16_t *numbers, int room) {
+int lost(track *one, int64_t now_ns, uint16_t *numbers, int room) {
     int found = 0, left = 0;
-    lock_for_python(one->wire);
     for (int index = 0; index < one->missed; index++) {
         gap of = one->missing[index];
         if (of.due_ns <= now_ns && of.tries >= NACK_TRIES) {
@@ -389,6 +390,12 @@ int track_lost(track *one, int64_t now_ns, uint16_t *numbers, int room) {
         one->missing[left++] = of;
     }
     one->missed = left;
+    return found;
+}
+
+int track_lost(track *one, int64_t now_ns, uint16_t *numbers, int room) {
+    lock_for_python(one->wire);
+    int found = lost(one, now_ns, numbers, room);
     unlock_wire(one->wire);
     return found;
 }

@@ -48,30 +48,31 @@ wire *wire_new(int fd, void *protect, void *unprotect, void *protect_rtcp, void 
     return w;
 }
 
-/* Until a datagram comes, or somebody wants the thread to end; at most a tick. */
-static int wait_for_work(wire *w, int rested) {
+/* A rest after a batch, or until a datagram comes when there was none; at most a tick. False: the thread is to end. */
+static int wait_for_work(wire *w, int count) {
     struct pollfd watched[2] = {{.fd = w->halt, .events = POLLIN}, {.fd = w->fd, .events = POLLIN}};
-    struct timespec rest = {.tv_nsec = REST_NS}, tick = {.tv_nsec = TICK_MS * 1000000L};
-    if (!rested && ppoll(watched, 1, &rest, NULL) > 0) return 1;
-    return ppoll(watched, 2, &tick, NULL) >= 0 || errno == EINTR;
+    struct timespec rest = {.tv_nsec = count < SMALL_BATCH ? LONG_REST_NS : REST_NS}, tick = {.tv_nsec = TICK_MS * 1000000L};
+    if (count == BATCH) return 1; /* a full batch: more waits already */
+    int seen = ppoll(watched, count ? 1 : 2, count ? &rest : &tick, NULL);
+    return (seen >= 0 && !watched[0].revents) || (seen < 0 && errno == EINTR);
 }
 
 static void *run(void *of) {
     wire *w = of;
-    int idle = 1;
+    int count = 0;
     /* Media before everything else of this machine, where that is allowed: a nice value is a thread's own on Linux. */
     (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), -10);
-    while (!atomic_load(&w->halting) && wait_for_work(w, idle)) {
+    while (!atomic_load(&w->halting) && wait_for_work(w, count)) {
         while (atomic_load(&w->wanting)) sched_yield();
         pthread_mutex_lock(&w->lock);
         int64_t now_ns = clock_ns(CLOCK_MONOTONIC), ticks = (now_ns - w->ticked_ns) / (TICK_MS * 1000000LL);
         if (ticks > 0) {
             w->ticked_ns += ticks * TICK_MS * 1000000LL;
             refill(w, ticks < BURST ? (int)ticks : BURST);
+            feedback(w, now_ns);
         }
         w->sent_in_hold = 0;
-        int count = step(w, 1);
-        idle = count == 0 || count == BATCH; /* a full batch: more waits already */
+        count = step(w, 1);
         pthread_mutex_unlock(&w->lock);
     }
     return NULL;

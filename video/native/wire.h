@@ -36,7 +36,9 @@ enum {
     BREATH = 256,          /* sent under one hold of the lock, before others get their turn */
     BUCKETS = 4096,
     TICK_MS = 50,
-    REST_NS = 2000000 /* the thread rests so long between two batches: waking up costs more than forwarding */
+    REST_NS = 2000000,      /* the thread rests so long between two batches: waking up costs more than forwarding */
+    LONG_REST_NS = 5000000, /* and so long after a small batch, where waking up is most of the cost */
+    SMALL_BATCH = 12
 };
 #define NACK_EVERY_NS 100000000LL
 #define NACK_AFTER_NS 20000000LL
@@ -71,7 +73,7 @@ typedef struct {
 
 typedef struct {
     int64_t received, sent, stray, early, oversized, malformed, forged, flooded, unknown, duplicate, send_failed;
-    int64_t resent, recovered, overflow;
+    int64_t resent, recovered, overflow, nacked, key_frames_asked;
 } tally;
 
 typedef struct wire wire;
@@ -136,6 +138,8 @@ struct lane {
     binding by_ssrc, by_rtx;
     arrival *arrivals;
     int arrived, arrivals_room;
+    int64_t told_next; /* the first transport-wide number that was not reported yet; -1: none came */
+    uint8_t told_count;
 };
 
 struct track {
@@ -152,6 +156,10 @@ struct track {
     int64_t base, highest, last_ns, packets, octets, key_frames, untaped;
     uint32_t last_timestamp;
     int needs_key, level, taped, tapped, closed;
+    int64_t asked_ns;               /* when a key frame was last asked for */
+    int64_t report_ns;              /* when its last sender report came, 0: none */
+    uint32_t report_ntp;            /* the middle of that report's time */
+    int64_t expected_before, received_before; /* at our last report */
 };
 
 struct sub {
@@ -190,6 +198,7 @@ struct wire {
     int busy;         /* a batch is being worked through: its buffers are taken */
     int waiting_out;  /* datagrams made and not sent yet */
     int sent_in_hold;
+    unsigned beats;   /* of feedback */
     struct mmsghdr out[BATCH];
     struct iovec out_part[BATCH];
     sub *out_of[BATCH];
@@ -239,11 +248,17 @@ void rest(sub *);
 void set_track(track **, track *);
 int target_of(lane *, const uint8_t *ip, int ip_size, int port, uint32_t flow, uint32_t scope);
 void place_of(const struct sockaddr_in6 *, place *);
+int lost(track *, int64_t now_ns, uint16_t *numbers, int room);
 
 /* forward.c */
 int64_t clock_ns(clockid_t);
 int step(wire *, int threaded);
 void refill(wire *, int ticks);
+void flush(wire *);
+int send_rtcp(lane *, const uint8_t *data, int size);
+
+/* feedback.c */
+void feedback(wire *, int64_t now_ns);
 
 /* What Python calls: see api.h, where each has its words. */
 #include "api.h"

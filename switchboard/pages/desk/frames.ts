@@ -71,6 +71,15 @@ export interface VideoLink {
   sent: boolean
 }
 
+/** What a transcriber has understood. A line that is not final comes again, under the same number. */
+export interface Line {
+  number: number
+  at: number
+  speaker: 'caller' | 'volunteer' | 'colleague'
+  text: string
+  final: boolean
+}
+
 /** What became of the colleague who was asked; the last five are over. */
 export type ColleagueState =
   | 'asked' | 'ringing' | 'consulting' | 'parked' | 'three_way'
@@ -176,6 +185,7 @@ export interface Welcome {
   state: AgentState
   reservation: Reservation | null
   contact: Contact | null
+  transcript?: Line[]
   queue: Queue
   messages?: Message[]
   help?: HelpCall | null
@@ -228,6 +238,7 @@ export type DeskFrame =
   | { type: 'reservation_gone'; id: number; why: GoneReason }
   | { type: 'contact'; contact: Contact }
   | { type: 'contact_gone'; id: string }
+  | { type: 'transcript'; contact: string; lines: Line[] }
   | ({ type: 'queue' } & Queue)
   | { type: 'messages'; messages: Message[] }
   | { type: 'help'; help: HelpCall | null }

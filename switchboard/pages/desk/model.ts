@@ -1,7 +1,9 @@
 /** What the desk knows: a fold over the server's frames, without sound, screen or network. */
 import type { Words } from '@/shared/api'
 
-import type { AgentState, Colleague, Contact, DeskFrame, Directory, GoneReason, HelpCall, Matter, Message, PhoneAccount, Queue, Reservation, Shift } from './frames'
+import type { AgentState, Colleague, Contact, DeskFrame, Directory, GoneReason, HelpCall, Line, Matter, Message, PhoneAccount, Queue, Reservation, Shift } from './frames'
+
+const MOST_LINES = 400
 
 export interface DeskModel {
   /** At least one welcome has come. */
@@ -11,6 +13,8 @@ export interface DeskModel {
   state: AgentState
   reservation: Reservation | null
   contact: Contact | null
+  /** What is said in this contact, as text; empty where nobody transcribes. */
+  lines: Line[]
   queue: Queue
   /** As the server orders them: due first at first. */
   messages: Message[]
@@ -39,6 +43,7 @@ export function emptyModel(): DeskModel {
     state: { name: 'offline', reason: null, since: 0, until: null },
     reservation: null,
     contact: null,
+    lines: [],
     queue: { waiting: 0, longest_since: null },
     messages: [],
     help: null,
@@ -140,6 +145,7 @@ export function applyFrame(model: DeskModel, frame: DeskFrame): void {
         state: frame.state,
         reservation: frame.reservation,
         contact: frame.contact,
+        lines: frame.transcript ?? [],
         queue: frame.queue,
         messages: frame.messages ?? [],
         help: frame.help ?? null,
@@ -166,10 +172,17 @@ export function applyFrame(model: DeskModel, frame: DeskFrame): void {
       break
     case 'contact':
       if (model.reservation?.contact === frame.contact.id) model.reservation = null
+      if (model.contact?.id !== frame.contact.id) model.lines = []
       model.contact = frame.contact
       break
     case 'contact_gone':
-      if (model.contact?.id === frame.id) model.contact = null
+      if (model.contact?.id === frame.id) {
+        model.contact = null
+        model.lines = []
+      }
+      break
+    case 'transcript':
+      if (model.contact?.id === frame.contact) model.lines = withLines(model.lines, frame.lines)
       break
     case 'messages':
       model.messages = frame.messages
@@ -192,6 +205,12 @@ export function applyFrame(model: DeskModel, frame: DeskFrame): void {
     default:
       break
   }
+}
+
+/** In the order of their numbers; what comes again takes the older one's place. */
+function withLines(known: readonly Line[], news: readonly Line[]): Line[] {
+  const lines = new Map([...known, ...news].map((line) => [line.number, line]))
+  return [...lines.values()].sort((a, b) => a.number - b.number).slice(-MOST_LINES)
 }
 
 function applyState(model: DeskModel, state: AgentState): void {

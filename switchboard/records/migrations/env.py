@@ -2,11 +2,14 @@
 
 from alembic import context
 
-from switchboard.records.models import Base
+from switchboard.records import clinic_models, models, paper_models
+
+TABLES = (models, clinic_models, paper_models)
+"""Every module that has tables: what is not imported is not compared."""
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=models.Base.metadata,
     transactional_ddl=True,
     compare_type=True,
 )

@@ -202,5 +202,15 @@ export const enDeskBeside: typeof zhDeskBeside = {
     reason: { same_matter: 'Same matter', caller_asks: 'The caller asks', safety: 'Somebody’s safety' },
     nothing: 'Nothing was written then.',
   },
+  transcript: {
+    title: 'Live transcript',
+    machine: 'Made by a machine, may be wrong; not the record',
+    caller: 'Caller',
+    volunteer: 'Me',
+    colleague: 'Colleague',
+    cite: 'Quote',
+    citeLine: 'Write into the ticket: {text}',
+    newest: 'Newest',
+  },
   transfer: enTransfer,
 }

@@ -201,5 +201,15 @@ export const zhDeskBeside = {
     reason: { same_matter: '同一件事', caller_asks: '来电者要求', safety: '人身安全' },
     nothing: '当时没有留下文字。',
   },
+  transcript: {
+    title: '实时转写',
+    machine: '机器转写，可能有误；不作为记录',
+    caller: '来电者',
+    volunteer: '我',
+    colleague: '同事',
+    cite: '引用',
+    citeLine: '写入记录：{text}',
+    newest: '看最新',
+  },
   transfer: zhTransfer,
 }
