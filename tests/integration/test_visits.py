@@ -8,6 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import aiohttp
 import pytest
 
+from switchboard.clinic.booking import BOOKINGS, Booking
+from switchboard.clinic.cases import Cases, Step
+from switchboard.clinic.machine import Actor
+from switchboard.times import now_ms
 from switchboard.visits.simulated import SimulatedTerminal, TerminalRefused
 from switchboard.visits.synthetic import Picture, Tone
 from tests.support.agents import Manner, ScriptedDesk
@@ -232,3 +236,40 @@ async def test_nobody_comes_in_without_the_right_token(switchboard: Switchboard)
         await visitor.until(lambda v: v["survey"])
         async with VideoClient(f"{url}/video/{mine['room']}", mine["token"]) as late:
             await refused(late, "video.room_closed")
+
+
+async def test_a_booked_visit_comes_to_the_booked_volunteer_first() -> None:
+    """Of two who are free it is the one who was booked, although the other is idle for longer."""
+    env = {"ASTERISK": "none"}
+    async with Switchboard(volunteers=2, env=env) as switchboard:
+        token = await paired(switchboard)
+        async with volunteer(switchboard, "v901") as other, volunteer(switchboard, "v902") as booked:
+            from_ms = now_ms() + 60_000
+            value = Booking(
+                "legal_advice",
+                from_ms,
+                from_ms + 1_800_000,
+                "t-1",
+                matter="labour",
+                agent="v902",
+                role="lawyer",
+            )
+            async with switchboard.records() as records:
+                step = Step("book", Actor("t-1", "terminal"), now_ms(), "k")
+                case = await Cases(records.database).open(BOOKINGS, value, step, number=True)
+            headers = {"Authorization": f"Bearer {token}"}
+            path = f"{switchboard.base_url}/api/bookings/numbered/{case.number}/arrive"
+            async with aiohttp.ClientSession(headers=headers) as http:
+                visits: list[str] = []
+                for _ in range(2):
+                    async with http.post(path, json={"key": "k"}) as answer:
+                        assert answer.status == 201, await answer.text()
+                        visits.append((await answer.json())["visit"])
+            visit, again = visits
+            assert again == visit
+            await booked.until(lambda d: d.contact is not None, 20, "the booked visit")
+            assert booked.contact is not None
+            assert (booked.contact["id"], other.contact) == (visit, None)
+            async with switchboard.records() as records:
+                kept = await Cases(records.database).of(BOOKINGS, case.id)
+            assert (kept.state, kept.value.contact) == ("arrived", visit)
