@@ -11,6 +11,8 @@ RUN pip install --no-cache-dir /wheels/*.whl && rm -rf /wheels && useradd --syst
 ENV VIDEO_NATIVE_DIR=/opt/video-native
 RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && python -m video.native \
     && apt-get purge -y --auto-remove gcc libc6-dev && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends fonts-noto-cjk fonts-hanazono fonts-babelstone-han \
+    && rm -rf /var/lib/apt/lists/*
 USER switchboard
 WORKDIR /data
 ENTRYPOINT ["switchboard"]

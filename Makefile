@@ -16,6 +16,7 @@ help:  ## this list
 run: $(VENV)/run.stamp  ## the switchboard with everything embedded and demonstration data
 	$(BIN)/python -m switchboard.pages.build
 	bash video/native/compiler.sh $(BIN)/python
+	bash switchboard/papers/fonts.sh
 	$(BIN)/python -m video.native --quiet
 	SWITCHBOARD_CACHE_DIR=$(CACHE) $(BIN)/switchboard run
 

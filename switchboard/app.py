@@ -32,6 +32,7 @@ from switchboard.house import House
 from switchboard.records.store import Records
 from switchboard.rules import RuleBook, follow, read_seeds
 from switchboard.times import now_ms
+from switchboard.visits.orphans import seal_left_behind
 from switchboard.visits.rooms import rooms_of
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import WebSettings
@@ -67,6 +68,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         owner = house.engine.owner
         await house.duty.begin([agent_of(seat.id) for seat in found.seats if seat.owner != owner])
         _run(held, house.duty.run(), "duty")
+        await house.papers.resume()
         _run(held, house.clinic.run(), "clinic")
         await house.desks.begin()
         rooms = await held.enter_async_context(
@@ -75,8 +77,10 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         if rooms is not None:
             house.use_rooms(rooms)
             held.push_async_callback(_stop_video, house)
-        if house.visits is not None:
+        if house.visits is not None and house.hosting is not None:
+            await house.hosting.resume()
             await house.visits.resume()
+            house.background(seal_left_behind(house))
         await open_sites(house, held)
         held.callback(_part, house)
         if config.asterisk == "none":
@@ -98,6 +102,8 @@ async def _stop_video(house: House) -> None:
     """After the last page has gone: visits stay open in SQL, and so do their rooms."""
     if house.visits is not None:
         await house.visits.close()
+    if house.hosting is not None:
+        await house.hosting.close()
 
 
 def _part(house: House) -> None:

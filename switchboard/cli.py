@@ -20,6 +20,7 @@ from rich.table import Table
 from switchboard.commands import hotline, known_callers, law, prompts, rules, simulate, terminals
 from switchboard.commands.demo_visit import demo_visit
 from switchboard.commands.explain import explain
+from switchboard.commands.verify import court_page_command, verify
 from switchboard.config import Config, load_config
 from switchboard.errors import ConfigurationError, SwitchboardError
 
@@ -35,6 +36,8 @@ app.add_typer(known_callers.app, name="known-callers")
 app.add_typer(law.app, name="law")
 app.add_typer(terminals.app, name="terminals")
 app.command()(demo_visit)
+app.command()(verify)
+app.command("court-page")(court_page_command)
 out = Console()
 
 

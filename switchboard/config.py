@@ -94,6 +94,14 @@ class Config(BaseSettings):
     )
     video_turn_secret: SecretStr | None = Field(None, description="the secret shared with that relay")
     video_turn_s: int = Field(3_600, ge=300, le=86_400, description="how long a page may use the relay, in s")
+    tsa_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        description="the address of a time stamping authority (RFC 3161); none: this machine stamps itself",
+    )
+    tsa_certificates: Path | None = Field(
+        None, description="a PEM file of the roots under which that authority stamps"
+    )
     visit_kept_ms: int = Field(
         120_000, ge=5_000, le=600_000, description="how long a visit waits for a terminal that is gone, in ms"
     )
@@ -207,6 +215,8 @@ class Config(BaseSettings):
             )
         if not _are_addresses((self.video_host, *self.video_addresses)):
             wrong.append('video_host and video_addresses are IP addresses, as ["203.0.113.7"]')
+        if (self.tsa_url is None) != (self.tsa_certificates is None):
+            wrong.append("tsa_url and tsa_certificates belong together: set both or neither")
         if not self.http_port and not self.https_port:
             wrong.append("http_port and https_port are both 0: nobody could open a page")
         if wrong:

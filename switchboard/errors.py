@@ -56,7 +56,9 @@
         │   ├── TicketClosed    ticket_filed
         │   ├── NoSoundFolder   no_overlay
         │   ├── VisitOpen       visit_open          another visit goes on at this terminal
-        │   └── TerminalKnown   terminal_known      a terminal of this id exists
+        │   ├── TerminalKnown   terminal_known      a terminal of this id exists
+        │   ├── NoConsent       consent_missing     nobody has said whether they agree to be recorded
+        │   └── LinesBusy       lines_busy          as many telephones are called from rooms as may be
         ├── LinkOver            link_over      410
         │   ├── LinkUsed        link_used           somebody has opened this link already
         │   └── LinkExpired     link_expired
@@ -411,6 +413,18 @@ class TerminalKnown(Conflict):
     en = "There is a terminal of this id already."
 
 
+class NoConsent(Conflict):
+    code = "consent_missing"
+    zh = "请先选择是否同意录音录像。"
+    en = "Say first whether you agree to be recorded."
+
+
+class LinesBusy(Conflict):
+    code = "lines_busy"
+    zh = "正在呼叫的电话已达上限，请等一个接通或结束后再拨。"
+    en = "As many telephones are being called as may be; wait until one has answered or ended."
+
+
 class LinkOver(WebError):
     status = 410
     code = "link_over"
@@ -574,6 +588,12 @@ class NoVideo(Unavailable):
     code = "no_video"
     zh = "视频服务暂时不可用，请改用电话 12348。"
     en = "Video is not available now; please call 12348."
+
+
+class NoTelephone(Unavailable):
+    code = "no_telephone"
+    zh = "电话系统暂时不可用，请改发链接邀请。"
+    en = "The telephone system is away; invite by a link instead."
 
 
 class PagesMissing(WebError):

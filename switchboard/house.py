@@ -34,7 +34,7 @@ from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
 from switchboard.clinic.clinic import Clinic
-from switchboard.clinic.paper_port import LazyPapers, PaperMaker
+from switchboard.clinic.pdf_papers import PdfPapers
 from switchboard.config import Config
 from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
@@ -46,14 +46,20 @@ from switchboard.health import check_health
 from switchboard.law.library import Library
 from switchboard.live import Live
 from switchboard.overload import OverloadWatch
+from switchboard.papers.opening import provider_of
+from switchboard.papers.papers import Papers
+from switchboard.papers.uploads import Uploads
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
 from switchboard.rules import ONLY_NAME, RuleBook, Rules
 from switchboard.sending import sender_of
 from switchboard.times import now_ms
+from switchboard.visits.captures import CaptureStore
+from switchboard.visits.hosted import Hosting
 from switchboard.visits.lift import Lift
 from switchboard.visits.rooms import Rooms, own_addresses
 from switchboard.visits.socket import visit_socket
+from switchboard.visits.telephones import Telephones
 from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
@@ -115,9 +121,15 @@ class House:
         self.wrong_codes = WrongCodes()
         self.rooms: Rooms | None = None
         self.sender = sender_of(config)
+        self.captures = CaptureStore(records, self.recordings_dir)
         self.clinic = Clinic(records, web.secret, lambda: self.calendar, self.sender)
-        self.clinic.mediations.maker = LazyPapers(self._open_papers)
+        self.evidence = provider_of(config)
+        self.papers = Papers(records, self.evidence, config.data_dir / "papers")
+        self.uploads = Uploads(records, config.data_dir / "uploads")
+        self.clinic.mediations.maker = PdfPapers(self.papers)
         self.visits: Visits | None = None
+        self.hosting: Hosting | None = None
+        self.telephones: Telephones | None = None
         self.stopping = False
         self.dispatch.on_reset = self._restore_anew
         self._restoring: asyncio.Task[None] | None = None
@@ -127,15 +139,6 @@ class House:
         self._ari: Ari | None = None
         self._waiting_room: WaitingRoom | None = None
         self._background: set[asyncio.Task[Any]] = set()
-
-    def _open_papers(self) -> PaperMaker:
-        """In a thread, with the first paper: what sets and signs papers takes its time to load, and makes keys."""
-        from switchboard.clinic.pdf_papers import PdfPapers
-        from switchboard.evidence import open_provider
-        from switchboard.papers.papers import Papers
-
-        data = self.config.data_dir
-        return PdfPapers(Papers(self.records, open_provider(data), data / "papers"))
 
     # ---- the rules in force
 
@@ -152,6 +155,10 @@ class House:
         """What a message belongs to that nobody took a menu for."""
         return self.hotlines.get("12348") or next(iter(self.hotlines.values()))
 
+    @property
+    def hotline_number(self) -> str:
+        return self.default_hotline.number
+
     def use_rules(self, rules: Rules) -> None:
         """From the next contact on; those that are here keep what they arrived under. Never waits, never fails."""
         policy_changed = rules.numbers.get(POLICY) != self.rules.numbers.get(POLICY)
@@ -166,12 +173,17 @@ class House:
     def use_rooms(self, rooms: Rooms) -> None:
         self.rooms = rooms
         self.visits = Visits(self, rooms)
+        self.hosting = Hosting(self, rooms)
+        self.telephones = Telephones(self, rooms)
 
     def video_of(self, contact: Contact, agent: str) -> dict[str, Any] | None:
         """The way into the contact's room for this volunteer's desk; None where there is none."""
         if contact.meeting is not None:
             return contact.meeting.frame(agent)
         return contact.lift.frame(agent) if contact.lift is not None else None
+
+    def live_contact(self, contact_id: str) -> Contact | None:
+        return self.live.contact(contact_id)
 
     def lift_of(self, contact_id: str) -> Lift | None:
         """The call's lift to video, while both go on."""

@@ -74,6 +74,7 @@ class Room:
         self._events = events
         self._dirty = True
         self._recording_works = True
+        self.recorded_since_ms: int | None = None
         self.put(RoomOpened(room=name, seats=seats))
 
     @property
@@ -366,6 +367,8 @@ class Room:
     def record(self, tapes: Tapes | None) -> None:
         """Begin or end recording everybody who is in the main room."""
         self.taping.tapes = tapes
+        if tapes is not None and self.recorded_since_ms is None:
+            self.recorded_since_ms = wall_ms()
         self._recording_works = True
         self.taping.follow()
         self._dirty = True

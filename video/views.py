@@ -1,9 +1,10 @@
 """What a room's pages are told: the room as each of them may see it, and what is on which line."""
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from video.participant import Participant
+from video.participant import KEPT_S, Participant
 from video.peer import Sent
 from video.tokens import Role
 
@@ -30,6 +31,7 @@ def room_view(room: "Room", person: Participant) -> dict[str, Any]:
         "viewers": sum(not one.talks for one in room.people.values()),
         "lines": {"audio": 0, "video": 0},
         "recorded": False,
+        "recorded_since": room.recorded_since_ms,
     }
     if person.admitted:
         view["participants"] = [_card(one) for one in talking]
@@ -70,9 +72,19 @@ def _card(person: Participant) -> dict[str, Any]:
         "standing": person.standing.value,
         "muted": sorted(person.muted),
         "group": person.group,
+        "thin": any(slot.held for slot in person.peer.slots.values()) if person.peer else False,
+        "kept_until": _kept_until_ms(person),
         "media": "lost" if person.media_lost_ns else "up" if person.peer and person.peer.ready else "none",
         "sends": [
             {"track": sent.mid, "what": sent.what, "kind": sent.kind}
             for sent in (person.peer.sent.values() if person.peer else ())
         ],
     }
+
+
+def _kept_until_ms(person: Participant) -> int | None:
+    """When the place of somebody who is gone is given up, to the second; None for everybody else."""
+    if person.gone_s is None:
+        return None
+    left_s = KEPT_S - (time.monotonic() - person.gone_s)
+    return round(time.time() + left_s) * 1000

@@ -18,6 +18,7 @@ from switchboard.errors import RecordsAway
 from switchboard.records.help_calls import HelpCall
 from switchboard.records.shifts import Shift
 from switchboard.records.store import Records
+from switchboard.records.terminal_reports import Report
 from switchboard.times import now_ms
 from switchboard.web.board import LiveBoard
 
@@ -80,6 +81,7 @@ class Duty:
         while True:
             try:
                 await self.look_at_help()
+                await self.look_at_terminals()
                 if time.monotonic() >= next_plan:
                     next_plan = time.monotonic() + PLAN_S
                     await self._keep_alive()
@@ -150,6 +152,20 @@ class Duty:
             "watched": self._board.watched,
         }
         return {"help": shown}
+
+    # ---- terminals
+
+    async def look_at_terminals(self) -> None:
+        """The board shows terminals at which somebody calls for help, or something does not work."""
+        async with self._looking:
+            at_ms = now_ms()
+            found = await self._records.terminal_reports.alerts(at_ms=at_ms)
+            shown = {f"terminal/{one.terminal}": _terminal_row(one, at_ms) for one in found}
+            for key in self._board.keys("terminal/"):
+                if key not in shown:
+                    self._board.delete(key)
+            for key, row in shown.items():
+                self._board.set(key, row)
 
     # ---- shifts
 
@@ -234,4 +250,17 @@ def _help_row(call: HelpCall) -> dict[str, Any]:
         "asked": call.asked_ms,
         "seen_by": call.seen_by,
         "seen": call.seen_ms,
+    }
+
+
+def _terminal_row(report: Report, at_ms: int) -> dict[str, Any]:
+    helping = report.help
+    return {
+        "id": report.terminal,
+        "name": report.name,
+        "village": report.village,
+        "troubles": list(report.health.troubles) if report.is_fresh(at_ms) else [],
+        "asked": helping.asked_ms if helping else None,
+        "why": helping.why if helping else None,
+        "seen_by": helping.seen_by if helping else None,
     }

@@ -118,6 +118,8 @@ class Arrivals:
                 )
                 await self._house.end_room_of(record.id)
         await self._house.tasks.resume(found)
+        if self._house.telephones is not None:
+            self._house.background(self._house.telephones.left_behind(self._ari, found))
         await self._end_orphans(found)
         for entry in (await self._house.engine.snapshot()).entries:
             ours = entry.id.partition("/")[0] in {contact.id for contact in self._contacts.values()}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from switchboard.dispatch import Inbox
     from switchboard.house import House
     from switchboard.records.fold import ContactRecord
+    from switchboard.records.hosted import RoomCode
     from switchboard.records.terminals import Terminal
     from switchboard.rules import Rules
     from switchboard.visits.lift import Lift
@@ -42,7 +43,8 @@ from switchboard.times import now_ms
 log = structlog.get_logger(__name__)
 
 STAGES = (
-    *("intake", "waiting", "ringing", "message", "calling", "talking", "transfer", "survey", "finished"),
+    *("intake", "waiting", "ringing", "message", "calling", "talking", "transfer", "room", "survey"),
+    "finished",
 )
 
 
@@ -143,6 +145,8 @@ class Contact:
     """Visitor and volunteer in their room."""
     lift: Lift | None = None
     """A call that is lifted to video."""
+    into_room: RoomCode | None = None
+    """The room for which the caller keyed in a code."""
     rules: Rules = field(init=False)
     _writes: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -227,7 +231,7 @@ class Contact:
     def enter(self, stage: str) -> None:
         """Go to a stage: stored, then shown."""
         self.stage = stage
-        if stage in ("intake", "message", "transfer", "survey"):
+        if stage in ("intake", "message", "transfer", "room", "survey"):
             self.note("stage", stage=stage)  # the other stages follow from events of their own
         self.show()
 
@@ -515,6 +519,8 @@ class Contact:
             self.end("transferred", "caller", hangup_cause)
         elif self.stage in ("waiting", "ringing") or (self.stage == "message" and self.queued_ms):
             self.end("abandoned_waiting", "caller", hangup_cause)
+        elif self.stage == "room":
+            self.end("joined", "caller", hangup_cause)
         elif self.otherwise:
             self.end(self.otherwise, "system", hangup_cause)
         elif self.information:
@@ -576,7 +582,7 @@ class Contact:
         return {
             "id": self.id,
             "medium": self.medium,
-            "stage": "talking" if self.stage == "transfer" else self.stage,
+            "stage": "talking" if self.stage in ("transfer", "room") else self.stage,
             "caller": mask_number(self.caller),
             "matter": self.matter,
             "language": self.language,

@@ -21,6 +21,7 @@ from switchboard.contacts.code import take_code
 from switchboard.contacts.contact import Contact
 from switchboard.errors import RecordsAway
 from switchboard.times import now_ms
+from switchboard.visits.telephones import take_room_code
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,8 @@ async def ask(call: Call, contact: Contact, hotline: Hotline) -> Intake:
         for _ in range(MOST_CODES):
             if taken.wish != "code":
                 break
+            if await take_room_code(call, contact, taken.what or ""):
+                return taken
             if await take_code(call, contact, taken.what or ""):
                 return replace(taken, language=contact.language, matter=contact.matter or taken.matter)
             taken = await intake(voice, hotline, known=await known, closed=closed)

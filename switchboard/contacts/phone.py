@@ -39,6 +39,7 @@ from switchboard.contacts.waiting import (
 )
 from switchboard.dispatch import Accepted
 from switchboard.times import now_ms
+from switchboard.visits.telephones import go_into_room
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,9 @@ async def handle_call(call: Call, contact: Contact) -> None:
             return
         contact.enter("intake")
         taken = await front.ask(call, contact, hotline)
+        if contact.into_room is not None:
+            await go_into_room(call, contact)
+            return
         if taken.wish == "code":
             await serve(call, contact, hotline)
             return
@@ -100,6 +104,12 @@ async def resume_call(call: Call, contact: Contact) -> None:
                 await serve(call, contact, hotline)
                 return
             contact.stage = "survey"
+        if contact.stage == "room":
+            contact.into_room = (
+                await contact.house.telephones.again(contact) if contact.house.telephones else None
+            )
+            await go_into_room(call, contact)
+            return
         if contact.stage == "survey":
             contact.end("completed", "agent")
             await ask_survey(call, contact, hotline)

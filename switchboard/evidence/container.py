@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -111,11 +112,21 @@ def _checked(act: Act) -> list[Member]:
     names = {name.lower() for name in (EVENTS, *TAIL)}
     if len(act.members) > MOST_MEMBERS - len(names):
         raise MemberUnfit("too many members")
+    if not all(_is_plain(name, value) for name, value in act.facts.items()):
+        raise MemberUnfit("facts are words and whole numbers under plain names")
     for member in act.members:
         if check_name(member.name).lower() in names:
             raise MemberUnfit("two members of one name")
         names.add(member.name.lower())
     return list(act.members)
+
+
+def _is_plain(name: str, value: object) -> bool:
+    """What every program writes in the same way: the page of a court makes the same bytes of it as we do."""
+    if re.fullmatch(r"[a-z][a-z_0-9]{0,63}", name) is None:
+        return False
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53
+    return whole or isinstance(value, str)
 
 
 def _flush_folder(folder: Path) -> None:

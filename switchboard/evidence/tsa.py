@@ -8,9 +8,10 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from asn1crypto import tsp
+from asn1crypto import cms, core, tsp
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
@@ -92,9 +93,18 @@ def _body(answer: http.client.HTTPResponse, line: http.client.HTTPConnection, en
             raise StampInvalid("too long")
 
 
+class _Response(core.Sequence):
+    """TimeStampResp (RFC 3161, 2.4.2); asn1crypto's own does not know that a refusal has no token."""
+
+    _fields = [  # noqa: RUF012 - as the library wants it
+        ("status", tsp.PKIStatusInfo),
+        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
+    ]
+
+
 def _token(answer: bytes) -> bytes:
     try:
-        response = tsp.TimeStampResp.load(answer, strict=True)
+        response: Any = _Response.load(answer, strict=True)
         status = response["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):
             raise StampRefused(str(status))

@@ -36,6 +36,7 @@ export default defineConfig({
         admin: here('admin/index.html'),
         video: here('video/index.html'),
         room: here('room/index.html'),
+        terminal: here('terminal/index.html'),
       },
     },
   },

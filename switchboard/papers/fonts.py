@@ -7,13 +7,14 @@ a box in place of a letter of somebody's name is never printed.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
 import typst
-from fontTools.ttLib import TTCollection, TTFont
 
+from switchboard.papers.coverage import letters_of, merged
 from switchboard.papers.errors import FontsMissing, LetterMissing
 
 FAMILIES = ("Noto Serif CJK SC", "HanaMinA", "HanaMinB", "BabelStone Han")
@@ -22,11 +23,11 @@ FOLDERS = (
     Path("/usr/share/fonts/truetype/hanazono"),
     Path("/usr/share/fonts/truetype/babelstone"),
 )
-_ALWAYS = frozenset(map(ord, "\n "))
+_ALWAYS = ((ord("\n"), ord("\n")), (ord(" "), ord(" ")))
 
 
 class Fonts:
-    """Open once: reading the fonts' tables takes about a second. ``more``: folders beside Debian's own."""
+    """Open once: reading the fonts' tables takes some tenths of a second. ``more``: folders beside Debian's own."""
 
     def __init__(self, more: Iterable[Path] = ()) -> None:
         folders = [folder for folder in (*FOLDERS, *more) if folder.is_dir()]
@@ -41,28 +42,22 @@ class Fonts:
         paths = {
             (info.path or "", info.index) for info in self.loaded.fonts() if info.family in self.families
         }
-        self._letters = frozenset(_ALWAYS.union(*(_letters(Path(path), index) for path, index in paths)))
+        self._letters = merged([_ALWAYS, *(letters_of(Path(path), index) for path, index in paths)])
 
     def check(self, texts: Iterable[str]) -> None:
         """Raises LetterMissing naming every character that no font has."""
         wanted = set("".join(texts))
-        missing = sorted(letter for letter in wanted if ord(letter) not in self._letters)
+        missing = sorted(letter for letter in wanted if not self._has(ord(letter)))
         if missing:
             raise LetterMissing(missing)
+
+    def _has(self, code: int) -> bool:
+        place = bisect_right(self._letters, (code, 0x110000)) - 1
+        return place >= 0 and code <= self._letters[place][1]
 
 
 def _is_debian(path: Path) -> bool:
     return any(path.is_relative_to(folder) for folder in FOLDERS)
-
-
-@lru_cache(maxsize=32)
-def _letters(path: Path, index: int) -> frozenset[int]:
-    """The code points that a face has a glyph for."""
-    if path.suffix.lower() in (".ttc", ".otc"):
-        with TTCollection(path, lazy=True) as collection:
-            return frozenset(collection.fonts[index].getBestCmap() or ())
-    with TTFont(path, lazy=True) as font:
-        return frozenset(font.getBestCmap() or ())
 
 
 @lru_cache(maxsize=4)

@@ -29,6 +29,7 @@ EndReason = Literal[
     "fax",
     "failed",
     "lost",
+    "joined",
 ]
 EndedBy = Literal["caller", "agent", "system"]
 ReservationEnd = Literal["rejected", "timed_out", "cancelled", "leg_failed", "returned"]
@@ -40,6 +41,11 @@ ColleagueHow = Literal[
 PassedHow = Literal["blind", "attended", "stayed"]
 RecordingKind = Literal["talk", "remark", "message", "room"]
 VideoHow = Literal["invited", "up", "lost", "ended"]
+RoomCallHow = Literal[
+    *("called", "inside", "over", "removed", "full", "on_screen", "lost", "hung_up"),
+    *("busy", "no_answer", "not_confirmed", "failed", "withdrawn"),
+]
+Shown = Literal["camera", "document", "screen"]
 PaperHow = Literal["made", "signed", "refused", "withdrawn"]
 FollowUpOutcome = Literal["called_back", "not_reached", "no_need", "case_opened"]
 AppealOutcome = Literal["upheld", "dismissed"]
@@ -187,7 +193,8 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
         "wish": _maybe(is_slug),
     },
     # Whether the caller lets the talk be recorded; asked before anything is.
-    "consent": {"recording": _Field(_flag)},
+    # ``person``: one party of several.
+    "consent": {"recording": _Field(_flag), "person": _maybe(is_slug)},
     # Recorded information that was begun; ``level`` is its disclosure level.
     "information": {"id": _Field(is_slug), "level": _Field(_whole(1, 4))},
     # Handed to another hotline: by the caller's key or by the volunteer, answered there or not.
@@ -295,6 +302,34 @@ KINDS: Mapping[str, Mapping[str, _Field]] = {
     },
     # A call lifted to video: a link was sent, its page is in the room, the telephone is all there is again.
     "video": {"how": _Field(_one_of(VideoHow)), "agent": _maybe(is_slug), "room": _maybe(is_slug)},
+    # A telephone in this contact's room: called (``by`` an account) or dialled in (``call``, its contact), and how it
+    # went.
+    "room_call": {
+        "how": _Field(_one_of(RoomCallHow)),
+        "room": _Field(is_slug),
+        "leg": _maybe(is_slug),
+        "by": _maybe(is_slug),
+        "call": _maybe(is_slug),
+        "number": _maybe(_text(64)),
+    },
+    # A picture at full resolution, asked for by a host: what came (kept byte by byte) and the copy that is shown.
+    "capture": {
+        "id": _Field(is_slug),
+        "room": _Field(is_slug),
+        "participant": _Field(is_slug),
+        "by": _Field(is_slug),
+        "what": _Field(_one_of(Shown)),
+        "width": _Field(_whole(1, 20_000)),
+        "height": _Field(_whole(1, 20_000)),
+        "file": _Field(_text(500)),
+        "sha256": _Field(_hash),
+        "sm3": _Field(_hash),
+        "shown": _Field(_text(500)),
+        "shown_sha256": _Field(_hash),
+        "shown_sm3": _Field(_hash),
+    },
+    # What somebody wrote, who leaves a message without speaking.
+    "written": {"text": _Field(_text(2_000))},
     # A paper of this contact: what became of it, by whom, and the SHA-256 of its file from then on.
     "paper": {
         "paper": _Field(is_slug),

@@ -96,7 +96,7 @@ class ContactRecord:
         """The stage as the board names it: waiting with a reservation pending is ``ringing``, talking to another
         hotline is ``talking``.
         """
-        if self.stage == "transfer":
+        if self.stage in ("transfer", "room"):
             return "talking"
         return "ringing" if self.stage == "waiting" and self.reservation is not None else self.stage
 
@@ -205,7 +205,7 @@ class _Folding:
         self._set["priority"] = _int(data.get("priority")) or 0
 
     def _on_consent(self, _event: ContactEvent, data: Mapping[str, object]) -> None:
-        given = data.get("recording")
+        given = None if data.get("person") else data.get("recording")
         self._set["consent"] = given if isinstance(given, bool) else None
 
     def _on_information(self, _event: ContactEvent, data: Mapping[str, object]) -> None:

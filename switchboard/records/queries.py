@@ -60,6 +60,8 @@ class Figures:
 
 
 TASK_MEDIA = ("message", "callback")
+MEETING = "meeting"
+"""A room that staff have opened: nobody has called, so it counts in no figure of the hotline."""
 """Contacts that were promised to be served later; the call they come from is counted by itself."""
 
 
@@ -167,7 +169,7 @@ def figures(since_ms: int, until_ms: int | None, demo: bool | None) -> Executabl
         count(row.ended_ms.is_(None)).label("open"),
         func.avg(case((answered, row.wait_ms))).label("mean_wait_ms"),
         func.avg(row.talk_ms).label("mean_talk_ms"),
-    ).where(row.arrived_ms >= since_ms, or_(row.medium.is_(None), row.medium.not_in(TASK_MEDIA)))
+    ).where(row.arrived_ms >= since_ms, or_(row.medium.is_(None), row.medium.not_in((*TASK_MEDIA, MEETING))))
     if until_ms is not None:
         wanted = wanted.where(row.arrived_ms < until_ms)
     if demo is not None:

@@ -42,13 +42,16 @@ class RoomEvent:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link into one room. ``state`` says whether it may still be used."""
+    """A link into one room. ``state`` says whether it may still be used. ``person``, ``shown``: whom it is for, in a
+    room with several parties."""
 
     room: str
     contact: str
     made_by: str
     expires_ms: int
     state: LinkState
+    person: str | None = None
+    shown: str | None = None
 
 
 class RoomLog:
@@ -101,6 +104,15 @@ class RoomLog:
         async with self._database.read() as connection:
             return list((await connection.execute(wanted)).scalars())
 
+    async def contact_of(self, name: str) -> tuple[str, str | None] | None:
+        """The contact of a room and why it ended (None while it is open); None for a room that never was."""
+        wanted = select(RoomRow.contact, RoomRow.reason, RoomRow.ended_ms).where(RoomRow.name == name)
+        async with self._database.read() as connection:
+            found = (await connection.execute(wanted)).first()
+        if found is None:
+            return None
+        return found.contact, (found.reason or "") if found.ended_ms is not None else None
+
     # ---- what happened
 
     async def add(self, events: Sequence[RoomEvent]) -> None:
@@ -135,11 +147,22 @@ class RoomLog:
 
     # ---- links
 
-    async def make_link(self, room: str, contact: str, by: str, *, at_ms: int, lasts_ms: int) -> str:
-        """The token of a link that may be used once. Earlier links into this room are void."""
+    async def make_link(
+        self,
+        room: str,
+        contact: str,
+        by: str,
+        *,
+        at_ms: int,
+        lasts_ms: int,
+        person: str | None = None,
+        shown: str | None = None,
+    ) -> str:
+        """The token of a link that may be used once. Earlier links of the same person into this room are void."""
         token = secrets.token_urlsafe(24)
         row = RoomLinkRow
-        unused = (row.room == room) & row.used_ms.is_(None) & (row.expires_ms > at_ms)
+        same = row.person.is_(None) if person is None else row.person == person
+        unused = (row.room == room) & same & row.used_ms.is_(None) & (row.expires_ms > at_ms)
         values = {
             "token_hash": _digest(token),
             "room": room,
@@ -147,6 +170,8 @@ class RoomLog:
             "made_by": by,
             "made_ms": at_ms,
             "expires_ms": at_ms + lasts_ms,
+            "person": person,
+            "shown": shown,
         }
         async with self._database.write() as connection:
             await connection.execute(update(row).where(unused).values(expires_ms=at_ms))
@@ -156,7 +181,7 @@ class RoomLog:
     async def link(self, token: str, *, at_ms: int) -> Link | None:
         """What a link leads to, without using it; None for one that was never made."""
         row = RoomLinkRow
-        columns = (row.room, row.contact, row.made_by, row.expires_ms, row.used_ms)
+        columns = (row.room, row.contact, row.made_by, row.expires_ms, row.used_ms, row.person, row.shown)
         async with self._database.read() as connection:
             found = (
                 await connection.execute(select(*columns).where(row.token_hash == _digest(token)))
@@ -166,7 +191,9 @@ class RoomLog:
         state: LinkState = (
             "used" if found.used_ms is not None else "open" if found.expires_ms > at_ms else "expired"
         )
-        return Link(found.room, found.contact, found.made_by, found.expires_ms, state)
+        return Link(
+            found.room, found.contact, found.made_by, found.expires_ms, state, found.person, found.shown
+        )
 
     async def use_link(self, token: str, *, at_ms: int) -> bool:
         """True for exactly one of all who try, and only in time."""

@@ -14,6 +14,7 @@ from switchboard.records.database import Database
 from switchboard.records.events import ContactEvent, is_slug, is_text
 from switchboard.records.fold import ContactRecord, fold
 from switchboard.records.help_calls import HelpCalls
+from switchboard.records.hosted import HostedRooms
 from switchboard.records.journal import Draft, Journal, StateDraft, events_of, record_of
 from switchboard.records.known_callers import KnownCallers
 from switchboard.records.models import Agent, AgentState, ContactRow
@@ -25,6 +26,7 @@ from switchboard.records.published import Kind, Published, Version
 from switchboard.records.queries import ContactQuery, Figures, Page, Rated, TaskFigures
 from switchboard.records.rooms import RoomLog
 from switchboard.records.shifts import Shifts
+from switchboard.records.terminal_reports import TerminalReports
 from switchboard.records.terminals import Terminals
 from switchboard.records.tickets import Tickets
 from switchboard.records.writer import Writer
@@ -64,7 +66,9 @@ class Records:
         self.overload = OverloadSteps(database, self._audit)
         self.tickets = Tickets(database)
         self.terminals = Terminals(database, self._audit)
+        self.terminal_reports = TerminalReports(database, self._audit)
         self.rooms = RoomLog(database)
+        self.hosted = HostedRooms(database)
 
     @classmethod
     async def open(cls, url: str, *, passwords: Passwords | None = None) -> Self:

@@ -94,6 +94,8 @@ class Lift:
         if not self._contact.house.stopping:
             self._contact.note("video", how="ended", room=self.room)
             await asyncio.shield(self._rooms.end(self.room, "over"))
+            if self._contact.house.telephones is not None:
+                await self._contact.house.telephones.over(self.room)
 
     def frame(self, agent: str) -> dict[str, Any] | None:
         """``video`` of this volunteer's contact; only who leads the talk is in the room."""

@@ -45,11 +45,15 @@ class Meeting:
         self._contact = visitor.contact
         self._rooms = visitor.rooms
         self._left = asyncio.Event()
+        self.left_by: Literal["agent", "caller"] = "agent"
+        """Who has ended the talk, once it is over."""
         self._recording = RoomRecording(visitor.contact, visitor.rooms, room)
         terminal = visitor.terminal
         agent = self._contact.house.name_of(party.agent)
         self.pass_of_visitor: Pass = self._rooms.pass_for(room, terminal.id, terminal.village, Role.PARTY)
         self.pass_of_agent: Pass = self._rooms.pass_for(room, party.agent, agent["name"], Role.HOST)
+        self.telephone: dict[str, str] | None = None
+        """``number`` and ``code`` with which the visitor comes in by any telephone, in place of the terminal."""
 
     @property
     def recording(self) -> bool:
@@ -64,6 +68,11 @@ class Meeting:
         await self._rooms.open(self.room, self._contact.id)
         self._contact.meeting = self
         self.tell()
+        telephones = self._contact.house.telephones
+        if telephones is not None:
+            code = await telephones.code(self.room, self._contact.id, self._visitor.terminal.id)
+            self.telephone = {"number": telephones.number, "code": code} if code else None
+            self._visitor.changed()
 
     def tell(self) -> None:
         """The desk and the terminal show what is so now."""
@@ -107,12 +116,29 @@ class Meeting:
         if agent == self.party.agent:
             self._left.set()
 
+    def end_by_visitor(self) -> None:
+        """The visitor ends the talk and stays for the survey."""
+        self.left_by = "caller"
+        self._left.set()
+
+    def paper(self) -> dict[str, str]:
+        """Where a picture of a paper may be put (``PUT``, with the key in ``Capture-Key``): the volunteer is told when
+        it is there. Raises CaptureRefused."""
+        captures = self._rooms.bridge.captures
+        wish = captures.wish(self.room, self._visitor.terminal.id, self.party.agent, "", "document")
+        return {
+            "url": f"{self.pass_of_visitor.frame()['url']}/{self.room}/captures/{wish.id}",
+            "key": wish.key,
+        }
+
     async def close(self, reason: str) -> None:
         """The room ends for both, whoever ended the talk; what was recorded is kept."""
         if self._contact.meeting is self:
             self._contact.meeting = None
         self._recording.end()
         await self._rooms.end(self.room, reason)
+        if self._contact.house.telephones is not None:
+            await self._contact.house.telephones.over(self.room)
 
     # ---- recording
 

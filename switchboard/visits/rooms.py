@@ -36,18 +36,27 @@ log = structlog.get_logger(__name__)
 TOKEN_MS = 12 * 3_600_000
 """A page that rejoins after a restart shows the token it was given: it must outlast any visit. The room's end is the
 token's end too."""
+SEATS = 4
+"""Of a visit and of a lifted call: both of them, and who is called in by telephone (a relative, an interpreter)."""
 AGAIN_S = 1.0
 MOST_WAITING = 10_000
 MOST_FOLLOWED = 1_000
 
 
 class OwnRooms(VideoBridge):
-    """A bridge in which only the switchboard opens rooms."""
+    """A bridge in which only the switchboard opens rooms. ``refused``: who does not agree to be recorded, as (room,
+    person): they are on no tape."""
+
+    refused: set[tuple[str, str]]
 
     def enter(self, name: str, token: object, outlet: Outlet) -> tuple[Room, Participant]:
         if name not in self.rooms:
             raise RoomClosed("not open")
-        return super().enter(name, token, outlet)
+        room, person = super().enter(name, token, outlet)
+        if (name, person.invitation.person) in self.refused:
+            person.consents = False
+            room.arrange()
+        return room, person
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,9 @@ class Rooms:
                 ice_servers(config.video_turn_urls, turn.get_secret_value(), config.video_turn_s)
                 if turn
                 else lambda _: [],
+                captures=config.run_dir / "captures",
             )
+            self.bridge.refused = set()
         except PortError as error:
             raise ConfigurationError([f"video_port: {error}; choose another"]) from error
         await self.bridge.__aenter__()
@@ -117,7 +128,7 @@ class Rooms:
 
     # ---- rooms
 
-    async def open(self, name: str, contact: str, seats: int = 2) -> None:
+    async def open(self, name: str, contact: str, seats: int = SEATS) -> None:
         """Open a room, or leave it open. It is in SQL before anybody can enter. Raises RecordsAway, TooManyRooms."""
         if name in self.bridge.rooms:
             return
@@ -135,6 +146,7 @@ class Rooms:
         self.bridge.end_room(name, reason)
         self._contacts.pop(name, None)
         self._written.pop(name, None)
+        self.bridge.refused = {one for one in self.bridge.refused if one[0] != name}
         while True:
             try:
                 await self._log.ended(name, now_ms(), reason)
@@ -150,11 +162,20 @@ class Rooms:
         """The open room of a contact; the newest, where there are several."""
         return next((name for name, of in reversed(self._contacts.items()) if of == contact), None)
 
-    def pass_for(self, name: str, person: str, shown: str, role: Role) -> Pass:
-        """The way in for one person: an id of ours, and the name that the others see."""
+    def pass_for(self, name: str, person: str, shown: str, role: Role, *, waits: bool = False) -> Pass:
+        """The way in for one person: an id of ours, and the name that the others see. ``waits``: until a host
+        admits."""
         printable = "".join(char for char in shown if char.isprintable())[:NAME_MAX] or person
-        invitation = Invitation(name, person, printable, role, now_ms() + TOKEN_MS, seats=2)
+        invitation = Invitation(name, person, printable, role, now_ms() + TOKEN_MS, waits)
         return Pass(name, sign(self._secret, invitation))
+
+    def contact_of(self, name: str) -> str | None:
+        """The contact of an open room."""
+        return self._contacts.get(name)
+
+    def agrees(self, name: str, person: str, *, agrees: bool) -> None:
+        """Whether this person may be recorded in this room; from the moment they enter."""
+        (self.bridge.refused.discard if agrees else self.bridge.refused.add)((name, person))
 
     def is_here(self, name: str, person: str) -> bool:
         """Whether this person's page is in the room now, by its heartbeat."""
@@ -165,6 +186,11 @@ class Rooms:
         """Whether an encrypted connection of this person stands and something came over it lately."""
         found = self.person(name, person)
         return bool(found and found.peer and found.peer.ready and not found.media_lost_ns)
+
+    def people(self, name: str) -> int:
+        """How many are in the room or before its door."""
+        room = self.bridge.rooms.get(name)
+        return len(room.people) if room else 0
 
     def person(self, name: str, person: str) -> Participant | None:
         room = self.bridge.rooms.get(name)

@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from switchboard.times import now_ms
+from video.errors import CaptureRefused
 
 if TYPE_CHECKING:
     from switchboard.house import House
@@ -41,6 +42,7 @@ WORDS = {
         "此终端尚未配对或已停用，请联系管理员",
         "This terminal is not paired, or was switched off",
     ),
+    "no_paper": ("现在传不了文件，请稍后再试", "A paper cannot be sent now; try again in a moment"),
     "no_visit": ("此终端上没有进行中的咨询", "No visit is open at this terminal"),
     "elsewhere": ("此咨询已在另一个窗口打开", "This visit is open in another window"),
 }
@@ -59,7 +61,7 @@ class Hello(_Frame):
 class Order(_Frame):
     """What a terminal may ask for. Only the fields of its own kind are read."""
 
-    type: str = Field(pattern="^(consent|callback|answer|leave)$")
+    type: str = Field(pattern="^(consent|callback|answer|end|paper|leave)$")
     id: str = Field(min_length=1, max_length=64)
     recording: bool = False
     number: str = Field("", max_length=32)
@@ -205,8 +207,19 @@ class VisitSocket:
             order = Order.model_validate(raw)
         except ValidationError:
             return _error(str(raw.get("id", ""))[:64], "bad_frame")
+        if order.type == "paper":
+            return self._paper(visitor, order)
         why = self._done(visitor, order)
         return _error(order.id, why) if why else {"type": "done", "re": order.id}
+
+    def _paper(self, visitor: Visitor, order: Order) -> dict[str, Any]:
+        """Where the terminal may put the picture of a paper that it has just taken, once."""
+        meeting = visitor.contact.meeting
+        try:
+            way = meeting.paper() if meeting else None
+        except CaptureRefused:
+            way = None
+        return {"type": "done", "re": order.id, "paper": way} if way else _error(order.id, "no_paper")
 
     def _done(self, visitor: Visitor, order: Order) -> str | None:
         match order.type:
@@ -219,6 +232,10 @@ class VisitSocket:
                 return None if visitor.wants_callback(number, later=order.later) else "not_now"
             case "answer":
                 return None if visitor.answers(order.question, order.answer) else "not_now"
+            case "end":
+                if visitor.contact.meeting is None:
+                    return "not_now"
+                visitor.contact.meeting.end_by_visitor()
             case "leave":
                 visitor.leave()
             case _:

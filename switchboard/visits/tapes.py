@@ -7,8 +7,9 @@ process (``video.recordings``). A recording that fails never ends a visit.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -16,9 +17,12 @@ from switchboard.contacts.contact import Contact
 from switchboard.times import now_ms
 from switchboard.visits.rooms import Rooms
 from video.recording.errors import RecordingError
-from video.recording.evidence import digests_of
+from video.recording.evidence import Digests, digests_of
 from video.recording.tape import MANIFEST
 from video.recordings import RoomTapes
+
+if TYPE_CHECKING:
+    from switchboard.records.store import Records
 
 log = structlog.get_logger(__name__)
 
@@ -65,14 +69,14 @@ class RoomRecording:
             return
         self._begun_ms = now_ms()
 
-    def pause(self) -> None:
-        """What is said and shown from now on goes onto no tape."""
+    def pause(self, why: str = "secret") -> None:
+        """What is said and shown from now on goes onto no tape. ``why``: ``secret`` or ``hold``."""
         room = self._rooms.bridge.rooms.get(self._room)
         if not self.runs or self.paused or room is None:
             return
         room.record(None)
         self._paused_ms = self._now()
-        self._contact.note("recording_paused", id=self.ident, from_ms=self._paused_ms, why="secret")
+        self._contact.note("recording_paused", id=self.ident, from_ms=self._paused_ms, why=why)
 
     def resume(self) -> None:
         room = self._rooms.bridge.rooms.get(self._room)
@@ -108,27 +112,40 @@ class RoomRecording:
             log.error("recording not sealed", contact=contact.id, error=type(error).__name__)
             contact.note("recording", id=self.ident, file="", ms=ms, gaps=[[0, ms]], kind="room")
             return
-        at = f"{contact.id}/{self._room}"
-        contact.note(
-            "recording",
-            once=self.ident,
-            id=self.ident,
-            file=f"{at}/{MANIFEST}",
-            ms=ms,
-            sha256=sealed.sha256,
-            sm3=sealed.sm3,
-            gaps=[list(gap) for gap in gaps],
-            kind="room",
-        )
-        for media in manifest["media"]:
-            self._note_media(at, media)
+        await note_sealed(contact.house.records, contact.id, self._room, manifest, sealed, ms, gaps)
 
-    def _note_media(self, at: str, media: dict[str, Any]) -> None:
-        ident = f"{self.ident}-{media['participant']}-{media['bundle']}"
-        self._contact.note(
+
+async def note_sealed(
+    records: Records,
+    contact: str,
+    room: str,
+    manifest: Mapping[str, Any],
+    sealed: Digests,
+    ms: int,
+    gaps: Sequence[tuple[int, int]],
+) -> None:
+    """The manifest of a room's recording and each of its media files stand in the contact's record. Doing it twice
+    changes nothing. ``gaps`` are on the recording's own time."""
+    at, ident = f"{contact}/{room}", f"room-{room}"
+    await records.append(
+        contact,
+        "recording",
+        key=ident,
+        id=ident,
+        file=f"{at}/{MANIFEST}",
+        ms=ms,
+        sha256=sealed.sha256,
+        sm3=sealed.sm3,
+        gaps=[list(gap) for gap in gaps],
+        kind="room",
+    )
+    for media in manifest["media"]:
+        own = f"{ident}-{media['participant']}-{media['bundle']}"
+        await records.append(
+            contact,
             "recording",
-            once=ident,
-            id=ident,
+            key=own,
+            id=own,
             file=f"{at}/{media['file']}",
             ms=media["duration_ms"],
             sha256=media["sha256"],

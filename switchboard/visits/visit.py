@@ -27,6 +27,7 @@ from switchboard.contacts.queue import give_back, queued, volunteer_or
 from switchboard.dispatch import Accepted
 from switchboard.times import now_ms
 from switchboard.visits.meeting import Meeting, Over, new_room
+from switchboard.visits.orphans import seal_folder
 from switchboard.visits.visitor import Visitor
 
 log = structlog.get_logger(__name__)
@@ -91,7 +92,7 @@ async def serve(visitor: Visitor, recalled: Recalled | None = None) -> None:
             break
         visitor.notice = "volunteer_lost"
         contact.left_alone()
-    contact.end("completed", "agent")
+    contact.end("completed", meeting.left_by)
     await ask_survey(visitor)
 
 
@@ -151,7 +152,7 @@ async def talk(visitor: Visitor, meeting: Meeting, *, found: bool) -> Over:
                 contact.stops.clear()
                 meeting.pause(paused=True)
         over = await meeting.run(COMES_BACK_S if found else RELOAD_S)
-        ended_by = "system" if over == "lost" else "agent"
+        ended_by = "system" if over == "lost" else meeting.left_by
         return over
     finally:
         if not contact.house.stopping:
@@ -219,3 +220,5 @@ async def find_meeting(visitor: Visitor, recalled: Recalled, held: AsyncExitStac
 async def _not_found(contact: Contact, room: str, visitor: Visitor) -> None:
     contact.agent = contact.reservation = None
     await visitor.rooms.end(room, "lost")
+    folder = contact.house.recordings_dir / contact.id / room
+    contact.house.background(seal_folder(contact.house, contact.id, folder))

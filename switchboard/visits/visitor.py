@@ -206,6 +206,7 @@ class Visitor:
             "recording_paused": bool(meeting and meeting.paused),
             "agent": {"name": agent["name"], "role": agent["role"]} if agent else None,
             "room": self.room.frame() if self.room else None,
+            "telephone": meeting.telephone if meeting else None,
             "survey": self.survey,
             "answered": dict(self.answered),
             "ended": contact.end_reason if contact.ended_ms else None,

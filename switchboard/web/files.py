@@ -12,7 +12,15 @@ from switchboard.web.security import message_page
 
 routes = Routes()
 
-PAGES = {"/": "home", "/sign-in": "sign-in", "/desk": "desk", "/board": "board", "/admin": "admin"}
+PAGES = {
+    "/": "home",
+    "/sign-in": "sign-in",
+    "/desk": "desk",
+    "/board": "board",
+    "/admin": "admin",
+    "/room": "room",
+    "/terminal": "terminal",
+}
 PAGES_WITH_TOKEN = {"/v/{token}": "video"}
 """The page of whoever was sent a link; the token is read by its script."""
 

@@ -14,11 +14,15 @@ from routing.model import Standing
 from switchboard.agents.duty import Duty
 from switchboard.calendar import Calendar
 from switchboard.clinic.clinic import Clinic
+from switchboard.contacts.contact import Contact
 from switchboard.law.library import Library
 from switchboard.records import Records
 from switchboard.rules import RuleBook
+from switchboard.visits.captures import CaptureStore
+from switchboard.visits.hosted import Hosting
 from switchboard.visits.lift import Lift
 from switchboard.visits.rooms import Rooms
+from switchboard.visits.telephones import Telephones
 from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
 
@@ -59,6 +63,11 @@ class WebHouse(Protocol):
         ...
 
     @property
+    def hotline_number(self) -> str:
+        """What people dial to be answered."""
+        ...
+
+    @property
     def board(self) -> LiveBoard: ...
 
     @property
@@ -92,6 +101,26 @@ class WebHouse(Protocol):
     @property
     def visits(self) -> Visits | None: ...
 
+    @property
+    def hosting(self) -> Hosting | None:
+        """The rooms that staff opened by themselves."""
+        ...
+
+    @property
+    def telephones(self) -> Telephones | None:
+        """Telephones that are called into rooms."""
+        ...
+
+    @property
+    def captures(self) -> CaptureStore:
+        """The frozen pictures of all rooms."""
+        ...
+
+    @property
+    def calls_out(self) -> bool:
+        """Whether any trunk takes calls to the outside."""
+        ...
+
     async def health(self) -> Mapping[str, Health]:
         """Each part by name."""
         ...
@@ -118,6 +147,10 @@ class WebHouse(Protocol):
 
     def lift_of(self, contact_id: str) -> Lift | None:
         """A call's lift to video, while both go on."""
+        ...
+
+    def live_contact(self, contact_id: str) -> Contact | None:
+        """A contact that goes on here."""
         ...
 
     async def visit_socket(self, request: web.Request) -> web.StreamResponse:

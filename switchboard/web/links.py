@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from switchboard.errors import LinkExpired, LinkUsed, NotFound
 from switchboard.records.rooms import Link
 from switchboard.times import now_ms
+from switchboard.visits.hosted import Hosting
 from switchboard.web.routes import ANYBODY, Call, Routes
 from switchboard.web.schemas import Input, Ms
 from switchboard.web.state import LINK_DOOR
@@ -17,10 +18,17 @@ LINK = r"[A-Za-z0-9_-]{20,64}"
 
 
 class LinkView(BaseModel):
-    """``state``: ``open``, ``used`` or ``expired``; ``over`` when the talk that it belonged to has ended."""
+    """``state``: ``open``, ``used`` or ``expired``; ``over`` when the talk that it belonged to has ended.
+
+    ``kind``: ``lift`` (a call becomes a video call), or what the room is for, whose party is ``name`` and who is asked
+    whether to be recorded when ``records``."""
 
     state: str
     expires_ms: Ms
+    kind: str = "lift"
+    title: str = ""
+    name: str = ""
+    records: bool = False
 
 
 class Opened(BaseModel):
@@ -32,7 +40,9 @@ class Opened(BaseModel):
 
 
 class Opening(Input):
-    """Nothing is asked: whoever has the link may open it."""
+    """Whoever has the link may open it. ``consent``: whether to be recorded, where that is asked."""
+
+    consent: bool | None = None
 
 
 @routes.add(
@@ -46,8 +56,14 @@ class Opening(Input):
 async def look(call: Call) -> LinkView:
     link = await _link(call)
     open_ = link.state == "open" and _is_open(call, link)
+    hosted = call.house.hosting.at(link.room) if call.house.hosting else None
     return LinkView(
-        state=link.state if link.state != "open" or open_ else "expired", expires_ms=link.expires_ms
+        state=link.state if link.state != "open" or open_ else "expired",
+        expires_ms=link.expires_ms,
+        kind=hosted.kind if hosted else "lift",
+        title=hosted.title if hosted else "",
+        name=link.shown or "",
+        records=hosted.records if hosted else False,
     )
 
 
@@ -67,6 +83,8 @@ async def use(call: Call) -> Opened:
         raise LinkUsed
     if link.state == "expired" or not _is_open(call, link):
         raise LinkExpired
+    if link.person is not None and call.house.hosting is not None:
+        return await _enter(call, link, link.person, call.house.hosting)
     lift = call.house.lift_of(link.contact)
     if lift is None or lift.room != link.room:
         raise LinkExpired
@@ -74,6 +92,15 @@ async def use(call: Call) -> Opened:
         raise LinkUsed  # somebody was quicker
     way = lift.pass_of_caller()
     await call.house.records.audit("caller", "link.opened", link.contact)
+    return Opened(**way.frame())
+
+
+async def _enter(call: Call, link: Link, person: str, hosting: Hosting) -> Opened:
+    """A party comes into a room that staff opened."""
+    way = hosting.pass_of_party(link.room, person, link.shown or person, consent=call.body.consent)
+    if not await call.house.records.rooms.use_link(call.part("token"), at_ms=now_ms()):
+        raise LinkUsed
+    await call.house.records.audit("party", "link.opened", link.contact)
     return Opened(**way.frame())
 
 

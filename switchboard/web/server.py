@@ -29,6 +29,7 @@ from switchboard.web import (
     own_figures,
     own_phone,
     prompts,
+    rooms,
     rules,
     shifts,
     sockets,
@@ -51,6 +52,7 @@ from switchboard.web.sessions import (
 )
 from switchboard.web.sip_relay import SipLines
 from switchboard.web.state import (
+    CAPTURE_DOOR,
     CLIENT,
     COOKIES,
     GOING,
@@ -69,7 +71,7 @@ from switchboard.web.state import (
 PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
-    *(law, tickets, earlier, terminals, links),
+    *(law, tickets, earlier, terminals, links, rooms),
     *(
         clinic_catalogue,
         bookings,
@@ -103,6 +105,7 @@ def make_app(house: WebHouse, *, local_admin: bool = False) -> web.Application:
     app[SIGN_IN_DESK] = SignInDesk()
     app[PAIRING_DOOR] = Throttle(TRIES)
     app[LINK_DOOR] = Throttle(TRIES_OF_ADDRESS)
+    app[CAPTURE_DOOR] = Throttle(TRIES_OF_ADDRESS)
     app[NUMBER_DOOR] = Throttle(TRIES)
     app[OPEN_GATE] = Gate(OPEN_BURST, OPEN_A_MINUTE)
     app[SIP_LINES] = SipLines()

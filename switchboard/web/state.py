@@ -30,6 +30,7 @@ SOUND_DOOR = web.AppKey("sound_door", asyncio.Semaphore)
 SIGN_IN_DESK: web.AppKey[SignInDesk] = web.AppKey("sign_in_desk")
 PAIRING_DOOR: web.AppKey[Throttle] = web.AppKey("pairing_door")
 """Counts the pairing codes that were tried, by address."""
+CAPTURE_DOOR: web.AppKey[Throttle] = web.AppKey("capture_door")
 LINK_DOOR: web.AppKey[Throttle] = web.AppKey("link_door")
 NUMBER_DOOR: web.AppKey[Throttle] = web.AppKey("number_door")
 """Counts the booking numbers that were tried, by terminal."""

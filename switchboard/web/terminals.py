@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import secrets
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
+from aiohttp import web
 from pydantic import BaseModel, Field
 
+from ivr.prompts.catalogue import LANGUAGE
+from ivr.prompts.errors import PromptError
 from switchboard.errors import (
     InvalidInput,
     NameTaken,
@@ -17,12 +23,13 @@ from switchboard.errors import (
     TooManyTries,
     WrongCode,
 )
+from switchboard.records.terminal_reports import Health, Help, Report
 from switchboard.records.terminals import CODE_MS, Terminal
 from switchboard.times import now_ms
 from switchboard.visits.visitor import Visitor
 from switchboard.visits.visits import Visits, Wish
 from switchboard.web.house import WebHouse
-from switchboard.web.routes import ADMINISTRATORS, ANYBODY, Call, Routes
+from switchboard.web.routes import ADMINISTRATORS, ANYBODY, SUPERVISORS, Call, Routes
 from switchboard.web.schemas import SLUG, Input, Matter, Ms, PlainText, Slug
 from switchboard.web.state import PAIRING_DOOR
 
@@ -30,7 +37,35 @@ routes = Routes()
 
 SOCKET = "/ws/visit"
 
+_OWN_FILE = re.compile(r"assets/(terminal-[A-Za-z0-9_-]+\.(?:js|css))")
+
 Name = Annotated[PlainText, Field(min_length=1, max_length=80)]
+
+
+class HelpView(BaseModel):
+    """``why``: ``asked`` by a person, else the part that failed there."""
+
+    asked_ms: Ms
+    why: str
+    seen_by: str | None
+    seen_ms: Ms | None
+
+    @classmethod
+    def of(cls, call: Help) -> HelpView:
+        return cls(asked_ms=call.asked_ms, why=call.why, seen_by=call.seen_by, seen_ms=call.seen_ms)
+
+
+class HealthView(BaseModel):
+    """What the terminal last said of itself, and when. ``current``: whether its page is the one we serve."""
+
+    at_ms: Ms
+    camera: str
+    microphone: str
+    speaker: str
+    printer: str
+    network: str
+    version: str
+    current: bool
 
 
 class TerminalView(BaseModel):
@@ -41,9 +76,12 @@ class TerminalView(BaseModel):
     village: str
     district: str | None
     state: str
+    paired_ms: Ms | None
     seen_ms: Ms | None
     visit: str | None
     demo: bool
+    health: HealthView | None = None
+    help: HelpView | None = None
 
 
 class TerminalList(BaseModel):
@@ -82,11 +120,15 @@ class Choice(BaseModel):
 
 
 class TerminalHome(BaseModel):
-    """What the terminal's first page needs. ``video``: whether visits can begin."""
+    """What the terminal's first page needs. ``video``: whether visits can begin; ``phone``: what to dial where there
+    is no line; ``version``: of the page that we serve."""
 
     terminal: TerminalView
     matters: list[Matter]
     priorities: list[Choice]
+    languages: list[Choice]
+    phone: str
+    version: str
     video: bool
 
 
@@ -98,6 +140,28 @@ class NewVisit(Input):
     language: Slug = "zh"
     priority: Slug | None = Field(None, description="a reason of the policy, as over_80")
     consent: bool | None = Field(None, description="whether to record; null: asked later")
+
+
+class NewReport(Input):
+    """How each part is now; the words are those of ``switchboard.records.terminal_reports.PARTS``."""
+
+    camera: Literal["ok", "missing", "denied", "busy", "unknown"] = "unknown"
+    microphone: Literal["ok", "missing", "denied", "busy", "unknown"] = "unknown"
+    speaker: Literal["ok", "missing", "unknown"] = "unknown"
+    printer: Literal["ok", "paper_out", "offline", "none", "unknown"] = "unknown"
+    network: Literal["ok", "slow"] = "ok"
+    version: str = Field("", pattern=r"^[ -~]*$", max_length=120)
+
+
+class NewHelp(Input):
+    why: Literal["asked", "network", "camera", "microphone", "printer"] = "asked"
+
+
+class Told(BaseModel):
+    """What a report is answered with: the page that we serve now, and what became of a call for help."""
+
+    version: str
+    help: HelpView | None
 
 
 class VisitView(BaseModel):
@@ -114,7 +178,9 @@ class VisitView(BaseModel):
 @routes.add("GET", "/api/terminals", roles=ADMINISTRATORS, summary="All terminals", answer=TerminalList)
 async def terminals(call: Call) -> TerminalList:
     found = await call.house.records.terminals.all()
-    return TerminalList(items=[_view(call.house, one) for one in found])
+    reports = await call.house.records.terminal_reports.all()
+    version = await page_version(call.house)
+    return TerminalList(items=[_view(call.house, one, reports.get(one.id), version) for one in found])
 
 
 @routes.add(
@@ -175,6 +241,36 @@ async def disable_terminal(call: Call) -> None:
         visitor.leave()
 
 
+@routes.add(
+    "POST",
+    "/api/terminals/{id}/help/seen",
+    roles=SUPERVISORS,
+    summary="Somebody goes to this terminal: its screen says so",
+    status=204,
+    parts={"id": SLUG},
+)
+async def help_seen(call: Call) -> None:
+    reports = call.house.records.terminal_reports
+    if not await reports.seen(call.part("id"), by=call.account.name, at_ms=now_ms()):
+        raise NotFound
+    await call.house.duty.look_at_terminals()
+
+
+@routes.add(
+    "POST",
+    "/api/terminals/{id}/help/close",
+    roles=SUPERVISORS,
+    summary="The call for help at this terminal is over",
+    status=204,
+    parts={"id": SLUG},
+)
+async def help_over(call: Call) -> None:
+    reports = call.house.records.terminal_reports
+    if not await reports.close(call.part("id"), by=call.account.name, at_ms=now_ms()):
+        raise NotFound
+    await call.house.duty.look_at_terminals()
+
+
 # ---- asked by terminals
 
 
@@ -218,7 +314,71 @@ async def terminal_home(call: Call) -> TerminalHome:
         terminal=_view(house, terminal),
         matters=[Matter(**matter) for matter in house.matters()],
         priorities=[Choice(**reason) for reason in house.priorities()],
+        languages=[Choice(**one) for one in house.languages()],
+        phone=house.hotline_number,
+        version=await page_version(house),
         video=house.visits is not None,
+    )
+
+
+@routes.add(
+    "POST",
+    "/api/terminal/report",
+    roles=ANYBODY,
+    summary="How this terminal is; once a minute",
+    body=NewReport,
+    answer=Told,
+)
+async def report(call: Call) -> Told:
+    terminal = await _terminal(call)
+    reports = call.house.records.terminal_reports
+    await reports.put(terminal.id, Health(**call.body.model_dump()), at_ms=now_ms())
+    await call.house.duty.look_at_terminals()
+    return await _told(call, terminal)
+
+
+@routes.add(
+    "POST",
+    "/api/terminal/help",
+    roles=ANYBODY,
+    summary="Somebody should come to this terminal; asking twice is asking once",
+    body=NewHelp,
+    answer=Told,
+    status=201,
+)
+async def ask_help(call: Call) -> Told:
+    terminal = await _terminal(call)
+    await call.house.records.terminal_reports.ask_help(terminal.id, why=call.body.why, at_ms=now_ms())
+    await call.house.duty.look_at_terminals()
+    return await _told(call, terminal)
+
+
+@routes.add(
+    "DELETE", "/api/terminal/help", roles=ANYBODY, summary="Nobody need come to this terminal", status=204
+)
+async def no_help(call: Call) -> None:
+    terminal = await _terminal(call)
+    await call.house.records.terminal_reports.close(terminal.id, by=terminal.id, at_ms=now_ms())
+    await call.house.duty.look_at_terminals()
+
+
+@routes.add(
+    "GET",
+    "/api/terminal/prompts/{language}/{key}",
+    roles=ANYBODY,
+    summary="What a terminal says aloud, as audio/wav",
+    parts={"language": LANGUAGE.pattern, "key": r"[a-z][a-z0-9_]{0,63}"},
+)
+async def spoken(call: Call) -> web.Response:
+    """Mandarin where the language has no sound of its own. A terminal keeps it for a day."""
+    await _terminal(call)
+    language, key = call.part("language"), call.part("key")
+    try:
+        wav = await asyncio.to_thread(call.house.studio.wav, language, key)
+    except PromptError:
+        raise NotFound from None
+    return web.Response(
+        body=wav, content_type="audio/wav", headers={"Cache-Control": "private, max-age=86400"}
     )
 
 
@@ -301,7 +461,44 @@ def _visits(call: Call) -> Visits:
     return call.house.visits
 
 
-def _view(house: WebHouse, terminal: Terminal) -> TerminalView:
+async def _told(call: Call, terminal: Terminal) -> Told:
+    known = await call.house.records.terminal_reports.of(terminal.id)
+    calls = known.help if known else None
+    return Told(version=await page_version(call.house), help=HelpView.of(calls) if calls else None)
+
+
+async def page_version(house: WebHouse) -> str:
+    """Names of the built terminal page's own files, which change with their content; empty where none is built."""
+    return await asyncio.to_thread(_version_of, house.web.static_dir / "terminal" / "index.html")
+
+
+def _version_of(file: Path) -> str:
+    try:
+        named = _OWN_FILE.findall(file.read_text("utf-8"))
+    except OSError:
+        return ""
+    return " ".join(sorted(set(named)))[:120]
+
+
+def _health(report: Report | None, version: str) -> HealthView | None:
+    if report is None or report.at_ms is None:
+        return None
+    health = report.health
+    return HealthView(
+        at_ms=report.at_ms,
+        camera=health.camera,
+        microphone=health.microphone,
+        speaker=health.speaker,
+        printer=health.printer,
+        network=health.network,
+        version=health.version,
+        current=health.version == version,
+    )
+
+
+def _view(
+    house: WebHouse, terminal: Terminal, report: Report | None = None, version: str = ""
+) -> TerminalView:
     visitor = house.visits.at(terminal.id) if house.visits else None
     state = "disabled" if terminal.disabled else "paired" if terminal.paired_ms else "new"
     return TerminalView(
@@ -310,7 +507,10 @@ def _view(house: WebHouse, terminal: Terminal) -> TerminalView:
         village=terminal.village,
         district=terminal.district,
         state=state,
+        paired_ms=terminal.paired_ms,
         seen_ms=terminal.seen_ms,
         visit=visitor.contact.id if visitor else None,
         demo=terminal.demo,
+        health=_health(report, version),
+        help=HelpView.of(report.help) if report and report.help else None,
     )

@@ -39,7 +39,7 @@ async def chromium(
     """A browser whose microphone hears one tone without end. Without ``FAKE_DEVICES`` it has no sound device at
     all, without ``NO_QUESTIONS`` it asks before it lets a page listen."""
     voice = folder / f"voice-{hertz}.wav"
-    await asyncio.to_thread(_write_voice, voice, hertz)
+    await asyncio.to_thread(write_voice, voice, hertz)
     wanted = [*QUIET, *flags, f"--use-file-for-fake-audio-capture={voice}"]
     if os.geteuid() == 0:
         wanted.append("--no-sandbox")
@@ -68,7 +68,7 @@ def tell(pids: set[int], what: signal.Signals) -> None:
             os.kill(pid, what)
 
 
-def _write_voice(file: Path, hertz: int) -> None:
+def write_voice(file: Path, hertz: int) -> None:
     sound = (round(12_000 * math.sin(2 * math.pi * hertz * n / RATE)) for n in range(RATE))
     with wave.open(str(file), "wb") as out:
         out.setnchannels(1)

@@ -27,6 +27,27 @@ HEARD = """hertz => {
   })
   return 2 * Math.hypot(real, imaginary) / samples.length
 }"""
+HEARD_IN = """([name, hertz]) => {
+  const tile = [...document.querySelectorAll('figure')].find((one) => one.querySelector('strong')?.textContent === name)
+  const track = tile?.querySelector('audio')?.srcObject?.getAudioTracks()[0]
+  if (!track) return 0
+  window.__ears ??= {}
+  if (window.__ears[name]?.track !== track) {
+    window.__context ??= new AudioContext({ sampleRate: 48000 })
+    const analyser = new AnalyserNode(window.__context, { fftSize: 8192 })
+    window.__context.createMediaStreamSource(new MediaStream([track])).connect(analyser)
+    window.__ears[name] = { track, analyser }
+  }
+  const samples = new Float32Array(8192)
+  window.__ears[name].analyser.getFloatTimeDomainData(samples)
+  let [real, imaginary] = [0, 0]
+  samples.forEach((one, n) => {
+    real += one * Math.cos(2 * Math.PI * hertz * n / 48000)
+    imaginary += one * Math.sin(2 * Math.PI * hertz * n / 48000)
+  })
+  return 2 * Math.hypot(real, imaginary) / samples.length
+}"""
+"""Of the tile with this name."""
 FRAMES = """() => document.querySelector('[data-test=room] figure video, [data-test=video-room] figure video')
   ?.getVideoPlaybackQuality().totalVideoFrames ?? 0"""
 

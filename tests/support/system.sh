@@ -7,6 +7,8 @@ command -v chromium >/dev/null || missing+=(chromium)
 command -v redis-server >/dev/null || missing+=(redis-server)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
 compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK*' >/dev/null || missing+=(fonts-noto-cjk)
+[ -d /usr/share/fonts/truetype/hanazono ] || missing+=(fonts-hanazono)
+[ -d /usr/share/fonts/truetype/babelstone ] || missing+=(fonts-babelstone-han)
 [ ${#missing[@]} -eq 0 ] && exit 0
 echo "Installing for the tests: ${missing[*]}"
 as_root=()

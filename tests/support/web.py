@@ -20,7 +20,10 @@ from switchboard.config import load_config
 from switchboard.law import Library
 from switchboard.records import Records, Role
 from switchboard.rules import RuleBook, read_seeds
+from switchboard.visits.captures import CaptureStore
+from switchboard.visits.hosted import Hosting
 from switchboard.visits.rooms import Rooms
+from switchboard.visits.telephones import Telephones
 from switchboard.visits.visits import Visits
 from switchboard.web.board import LiveBoard
 from switchboard.web.house import Health, WebSettings
@@ -44,11 +47,16 @@ class SmallHouse:
         self.recordings_dir = static_dir
         self.rooms: Rooms | None = None
         self.visits: Visits | None = None
+        self.hosting: Hosting | None = None
+        self.telephones: Telephones | None = None
+        self.captures = CaptureStore(records, static_dir)
+        self.calls_out = False
         self.parts: dict[str, Health] = {"database": (True, "数据库正常", "works")}
         self.demo_keys: list[str | None] = []
         self.telephony = True
         self.queue = Twin()
         self.service_number: str | None = None
+        self.hotline_number = "12348"
         self.studio = Studio(PromptSet(static_dir.parent / "recordings"))
         self.calendar = Calendar()
         self.clinic = Clinic(records, self.web.secret, lambda: self.calendar, None)
@@ -74,6 +82,9 @@ class SmallHouse:
         ]
 
     def lift_of(self, contact_id: str) -> None:
+        return None
+
+    def live_contact(self, contact_id: str) -> None:
         return None
 
     def languages(self) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from switchboard.config import load_config
 from switchboard.errors import ConfigurationError, NameTaken
 from switchboard.records import Records
 from switchboard.records.rooms import OpenRoom, RoomEvent
+from switchboard.records.terminal_reports import FRESH_MS, Health
 from switchboard.records.terminals import CODE_MS, Terminal
 from switchboard.visits.lift import qr_of
 from switchboard.visits.relay import ice_servers
@@ -45,6 +46,44 @@ async def test_a_code_pairs_once_in_its_time_and_a_new_one_ends_the_older_token(
     assert await terminals.by_token(token, at_ms=AT + 6) is None
     assert await terminals.disable("t-1", by="root", at_ms=AT + 7)
     assert await terminals.by_token(anew[1], at_ms=AT + 8) is None
+    assert await records.verify_audit() > 0
+
+
+async def test_a_report_takes_the_place_of_the_one_before_and_alerts_while_it_is_fresh(
+    records: Records,
+) -> None:
+    reports = records.terminal_reports
+    await records.terminals.add(QINGSHAN, by="root", at_ms=AT)
+    await reports.put("t-1", Health(printer="paper_out", version="terminal-a.js"), at_ms=AT)
+    (alert,) = await reports.alerts(at_ms=AT + 1)
+    assert (alert.village, alert.health.troubles, alert.help) == (
+        QINGSHAN.village,
+        ("printer:paper_out",),
+        None,
+    )
+    assert await reports.alerts(at_ms=AT + FRESH_MS + 1) == []
+    await reports.put("t-1", Health(camera="ok", printer="none"), at_ms=AT + 2)
+    assert await reports.alerts(at_ms=AT + 3) == []
+    assert (await reports.all())["t-1"].at_ms == AT + 2
+    with pytest.raises(ValueError, match="not how"):
+        Health(camera="<script>")
+
+
+async def test_a_call_for_help_at_a_terminal_is_one_until_it_is_over(records: Records) -> None:
+    reports = records.terminal_reports
+    await records.terminals.add(QINGSHAN, by="root", at_ms=AT)
+    assert not await reports.seen("t-1", by="sun", at_ms=AT)
+    first = await reports.ask_help("t-1", why="asked", at_ms=AT)
+    assert await reports.ask_help("t-1", why="printer", at_ms=AT + 1) == first
+    assert await reports.seen("t-1", by="sun", at_ms=AT + 2)
+    assert await reports.seen("t-1", by="li", at_ms=AT + 3)
+    await reports.put("t-1", Health(), at_ms=AT + 4)
+    (alert,) = await reports.alerts(at_ms=AT + FRESH_MS * 9)
+    assert alert.help is not None
+    assert (alert.help.seen_by, alert.help.seen_ms) == ("sun", AT + 2)
+    assert await reports.close("t-1", by="sun", at_ms=AT + 5)
+    assert not await reports.close("t-1", by="sun", at_ms=AT + 6)
+    assert await reports.alerts(at_ms=AT + 6) == []
     assert await records.verify_audit() > 0
 
 

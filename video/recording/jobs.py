@@ -19,10 +19,16 @@ _LINE_BYTES = 1 << 16
 
 
 async def run(
-    step: Step, folder: Path, key: Path, on_progress: Callable[[float, str], None] = lambda share, what: None
+    step: Step,
+    folder: Path,
+    key: Path,
+    on_progress: Callable[[float, str], None] = lambda share, what: None,
+    ended: str = "",
 ) -> None:
-    """Run one step. Cancelling the task ends the process. Raises what ``RecordingError`` it ended with."""
-    arguments = ("-m", f"video.recording.{step}", str(folder), "--key", str(key))
+    """Run one step. Cancelling the task ends the process. ``ended``: see ``mux.process``. Raises what
+    ``RecordingError`` it ended with."""
+    arguments = ["-m", f"video.recording.{step}", str(folder), "--key", str(key)]
+    arguments += ["--ended", ended] if ended else []
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         *arguments,

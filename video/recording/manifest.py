@@ -70,6 +70,18 @@ def describe(
     }
 
 
+def described_empty(folder: Path) -> dict[str, Any]:
+    """The manifest of a folder in which no tape holds anything: its files, as they are."""
+    return {
+        "version": VERSION,
+        "session": folder.name,
+        "made_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "tracks": [],
+        "media": [],
+        "unreadable": [_file(folder, path) for path in sorted(folder.glob("*.tape"))],
+    }
+
+
 def _track(survey: Survey, outcome: Outcome, ms: Any) -> dict[str, Any]:
     parts = survey.parts
     return {

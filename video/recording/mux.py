@@ -14,14 +14,16 @@ import heapq
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from video.recording.errors import NothingRecorded, RecordingError, StillRunning, TapeUnreadable
 from video.recording.evidence import LocalSeal
-from video.recording.manifest import SEAL, MediaFile, describe, write_sealed
+from video.recording.manifest import SEAL, MediaFile, describe, described_empty, write_sealed
 from video.recording.matroska import MatroskaWriter, MediaTrack, suffix
 from video.recording.model import Codec
 from video.recording.reading import Clock, Outcome, Survey, TimedFrame, TrackTape, stems
@@ -63,9 +65,15 @@ def folder_for_oneself(folder: Path) -> Iterator[None]:
 
 
 def process(
-    folder: Path, seal: LocalSeal, say: Callable[[float, str], None] = lambda share, step: None
+    folder: Path,
+    seal: LocalSeal,
+    say: Callable[[float, str], None] = lambda share, step: None,
+    ended: str = "",
 ) -> bool:
     """Make media files, manifest and seal. Returns False when that had been done already.
+
+    ``ended``: what ended the recording, when nobody did ("killed"): it stands in the manifest, with what is missing
+    since; such a folder is sealed even when nothing is on its tapes.
 
     Raises ``StillRunning``, ``NothingRecorded``, OSError (a full disk).
     """
@@ -73,14 +81,27 @@ def process(
         if (folder / MANIFEST).exists() and (folder / SEAL).exists():
             return False
         works, unreadable = _survey(folder, say)
+        if not works and ended:
+            facts = {**described_empty(folder), "ended": ended}
+            write_sealed(folder, MANIFEST, SEAL, facts, seal)
+            return True
         if not works:
             raise NothingRecorded("no tape with a packet on it")
         base = min((work.survey.clock for work in works), key=lambda clock: clock.wall_ns)
         media = _make_all(folder, works, base, say)
         say(0.95, "digests")
         facts = describe(folder, base, [(one.survey, one.outcome) for one in works], media, unreadable)
+        if ended:
+            facts |= {"ended": ended, "gaps": [_since_then(facts, base, ended)]}
         write_sealed(folder, MANIFEST, SEAL, facts, seal)
         return True
+
+
+def _since_then(facts: dict[str, Any], base: Clock, ended: str) -> dict[str, Any]:
+    """From the last packet on any tape until now: nobody was there to record."""
+    last_ms = max((track["ended_ms"] or 0 for track in facts["tracks"]), default=0)
+    now_ms = (time.time_ns() - base.wall_ns) // 1_000_000
+    return {"kind": ended, "from_ms": last_ms, "to_ms": max(last_ms, now_ms)}
 
 
 def _survey(folder: Path, say: Callable[[float, str], None]) -> tuple[list[Work], list[str]]:
@@ -253,10 +274,11 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--key", help="the local seal's key file (made if missing)")
+    parser.add_argument("--ended", default="", help="what ended it, when nobody did: killed")
     given = parser.parse_args(arguments)
     be_quiet()
     try:
-        made = process(given.folder, key_of(given.folder, given.key), say_line)
+        made = process(given.folder, key_of(given.folder, given.key), say_line, given.ended)
     except (RecordingError, OSError, ValueError) as error:
         code = getattr(error, "code", "recording.disk" if isinstance(error, OSError) else "recording.error")
         print(json.dumps({"error": code, "text": str(error)}), flush=True)

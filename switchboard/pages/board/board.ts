@@ -23,6 +23,7 @@ import {
   type Overload,
   type Requests,
   type Stage,
+  type TerminalAlert,
 } from './stream'
 import { Breaches, type Level, levelOf, weight } from './thresholds'
 
@@ -105,6 +106,9 @@ export function useBoard() {
   const overload = items<Overload>('overload')
   const helpCalls = items<HelpCall>('help')
   const lates = items<Late>('late')
+  const terminals = items<TerminalAlert>('terminal')
+  /** Its prefix makes it chime as a volunteer's call does. */
+  const calling = computed(() => terminals.value.filter((one) => one.asked !== null && one.seen_by === null).map((one) => `help/terminal/${one.id}`))
   const allRequests = items<Requests>('requests')
   const requests = computed(() => allRequests.value[0] ?? { follow_ups: 0, appeals: 0, swaps: 0 })
   const figures = computed(() => allFigures.value[0] ?? null)
@@ -158,7 +162,7 @@ export function useBoard() {
   const newAlerts = new NewAlerts()
   const contactById = computed(() => new Map(contacts.value.map((one) => [one.id, one])))
   watch(
-    () => alertKeys(helpCalls.value, lates.value, second.value).join(' '),
+    () => [...alertKeys(helpCalls.value, lates.value, second.value), ...calling.value].join(' '),
     (keys) => {
       const [help, late] = newAlerts.update(keys === '' ? [] : keys.split(' '))
       if (!chimes.value || !live.value) return
@@ -187,6 +191,7 @@ export function useBoard() {
     overload,
     helpCalls,
     lates,
+    terminals,
     requests,
     contactById,
     second,

@@ -98,6 +98,17 @@ export interface Late {
   signed_in: boolean
 }
 
+/** A terminal at which somebody calls (`asked`), or something does not work (`part:how`). */
+export interface TerminalAlert {
+  id: string
+  name: string
+  village: string
+  troubles: string[]
+  asked: number | null
+  why: string | null
+  seen_by: string | null
+}
+
 /** What waits for a supervisor's decision. */
 export interface Requests {
   follow_ups: number

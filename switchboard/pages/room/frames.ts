@@ -28,6 +28,10 @@ export interface Card {
   media: 'none' | 'up' | 'lost'
   /** `phone`: heard and hearing by telephone, without a picture. */
   via?: 'page' | 'phone'
+  /** The line of this person carries no moving pictures now. */
+  thin?: boolean
+  /** When the place of somebody who is gone is given up, by the server's clock. */
+  kept_until?: number | null
   sends: readonly Sends[]
 }
 
@@ -67,6 +71,8 @@ export interface RoomFrame {
   viewers: number
   lines: Readonly<Record<Kind, number>>
   recorded: boolean
+  /** Since when the room is recorded at all, pauses included; null before. */
+  recorded_since?: number | null
   waiting?: readonly Card[]
 }
 

@@ -1,4 +1,7 @@
-/** The page behind an invitation: `/room#room=ROOM&token=TOKEN`. What stands behind `#` is sent to no server's log. */
+/**
+ * `/room`: the rooms of whoever is signed in; `/room#ROOM` is one of them. `/room#room=ROOM&token=TOKEN` is the way in of
+ * somebody who holds an invitation. What stands behind `#` is sent to no server's log.
+ */
 import './texts'
 
 import { h } from 'vue'
@@ -6,12 +9,17 @@ import { h } from 'vue'
 import { start } from '@/shared/start'
 
 import Room from './Room.vue'
+import Rooms from './Rooms.vue'
 
 const invited = new URLSearchParams(window.location.hash.slice(1))
+const token = invited.get('token')
 
-start({
-  render: () =>
-    h('main', { class: 'room-page' }, [
-      h(Room, { room: invited.get('room') ?? '', token: invited.get('token') ?? '', url: '/video' }),
-    ]),
-}, 'room.title')
+start(
+  token === null
+    ? Rooms
+    : {
+        render: () =>
+          h('main', { style: 'height: 100vh' }, [h(Room, { room: invited.get('room') ?? '', token, url: '/video' })]),
+      },
+  'room.title',
+)

@@ -10,6 +10,8 @@ export interface OwnMedia {
   microphone: boolean
   camera: boolean
   sharing: boolean
+  /** A document camera is on, as the second picture. */
+  paper: boolean
   cameras: MediaDeviceInfo[]
   chosen: string
   trouble: RoomError | null
@@ -20,6 +22,7 @@ export function ownMedia(session: () => RoomSession | null) {
     microphone: false,
     camera: false,
     sharing: false,
+    paper: false,
     cameras: [],
     chosen: '',
     trouble: null,
@@ -53,6 +56,7 @@ export function ownMedia(session: () => RoomSession | null) {
   function mark(what: What, on: boolean): void {
     if (what === 'microphone') own.microphone = on
     else if (what === 'camera') own.camera = on
+    else if (what === 'document') own.paper = on
     else own.sharing = on
   }
 
@@ -80,6 +84,15 @@ export function ownMedia(session: () => RoomSession | null) {
     own.sharing = false
   }
 
+  /** A document camera as the second picture; resolution first. Again: not any more. */
+  async function showPaper(device = ''): Promise<void> {
+    const track = session()?.sent('document')
+    if (!track) return start('document', device)
+    track.stop()
+    session()?.unpublish('document')
+    own.paper = false
+  }
+
   async function change(device: string): Promise<void> {
     own.chosen = device
     await start('camera', device)
@@ -89,5 +102,5 @@ export function ownMedia(session: () => RoomSession | null) {
     for (const what of ['microphone', 'camera', 'document', 'screen'] as const) session()?.sent(what)?.stop()
   }
 
-  return { own, begin, toggle, share, change, stop }
+  return { own, begin, toggle, share, showPaper, change, stop }
 }

@@ -55,6 +55,10 @@ export interface RoomState {
   waiting: readonly Card[]
   viewers: number
   recorded: boolean
+  /** Since when the room is recorded, by the server's clock; null before. */
+  recordedSince: number | null
+  /** What the server's clock says more than this computer's, in ms. */
+  skew: number
 }
 
 export interface RoomSessionOptions {
@@ -67,6 +71,8 @@ export interface RoomSessionOptions {
   onCaption?: (message: Caption) => void
   /** A picture at full resolution has come in, asked for by this page or made of what it shows. */
   onFrozen?: (frame: FrozenFrame) => void
+  /** A host has asked for such a picture of what this page shows. */
+  onCaptured?: (mid: string) => void
   /** Something that this page sends was not taken, or could not be agreed; `what` null when it is all of it. */
   onRefused?: (error: RoomError, what: What | null) => void
   connect?: (url: string) => WebSocket
@@ -87,6 +93,7 @@ export class RoomSession {
   private readonly stills = new Map<string, Blob>()
   private readonly parts = new StillParts()
   private number = 0
+  private skew = 0
   private greeting = false
   private everUp = false
   private watch: ReturnType<typeof setTimeout> | null = null
@@ -190,6 +197,8 @@ export class RoomSession {
       waiting: view?.waiting ?? [],
       viewers: view?.viewers ?? 0,
       recorded: view?.recorded ?? false,
+      recordedSince: view?.recorded_since ?? null,
+      skew: this.skew,
     }
   }
 
@@ -232,6 +241,7 @@ export class RoomSession {
     switch (frame.type) {
       case 'welcome':
         this.welcome = frame
+        this.skew = frame.now - Date.now()
         this.greeting = true
         this.line = 'open'
         break
@@ -248,6 +258,7 @@ export class RoomSession {
       case 'show':
         return void this.show(frame)
       case 'capture':
+        this.options.onCaptured?.(frame.mid)
         return void this.capture(frame)
       case 'frozen':
         return this.options.onFrozen?.(frame)

@@ -10,6 +10,13 @@ export interface Way {
 export interface LinkState {
   state: 'open' | 'used' | 'expired'
   expires_ms: number
+  /** `lift`: a call becomes a video call; else what the room is for. */
+  kind: 'lift' | 'mediation' | 'notarization' | 'meeting'
+  title: string
+  /** Whom the link is for. */
+  name: string
+  /** Whether to be recorded is asked first. */
+  records: boolean
 }
 
 const KEY = 'way'
@@ -29,4 +36,5 @@ export function keepWay(link: string, way: Way | null, storage: Storage = sessio
 }
 
 export const lookAt = (link: string): Promise<LinkState> => request('GET', `/api/links/${encodeURIComponent(link)}`)
-export const openLink = (link: string): Promise<Way> => request('POST', `/api/links/${encodeURIComponent(link)}`, {})
+export const openLink = (link: string, consent: boolean | null): Promise<Way> =>
+  request('POST', `/api/links/${encodeURIComponent(link)}`, consent === null ? {} : { consent })

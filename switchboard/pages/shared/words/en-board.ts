@@ -129,6 +129,10 @@ export const enBoard: typeof zhBoard = {
   chime: { on: 'Chime on', off: 'Chime off' },
   acknowledge: 'Got it',
   breach: '{matter}: {level}, {n} waiting, longest {time}',
+  terminal: {
+    help: 'Somebody calls for help at {village}',
+    broken: '{village} ({name}): {what}',
+  },
   duty: {
     help: 'Call for help',
     helps: '{n} calling for help',

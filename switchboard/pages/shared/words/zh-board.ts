@@ -127,6 +127,10 @@ export const zhBoard = {
   chime: { on: '提示音：开', off: '提示音：关' },
   acknowledge: '知道了',
   breach: '{matter}：{level}，等候 {n} 人，最长 {time}',
+  terminal: {
+    help: '{village} 有人叫帮忙',
+    broken: '{village}（{name}）：{what}',
+  },
   duty: {
     help: '呼叫帮助',
     helps: '{n} 位志愿者呼叫帮助',

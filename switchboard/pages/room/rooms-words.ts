@@ -1,0 +1,88 @@
+/** What the page `/room` says around the room itself. */
+import { addWords } from '@/shared/i18n'
+
+const zh = {
+  title: '视频房间',
+  lead: '我的房间',
+  none: '还没有打开的房间。',
+  open: '新开房间',
+  kind: '用途',
+  kinds: { mediation: '人民调解', notarization: '公证谈话', meeting: '会谈' },
+  name: '名称',
+  namePlace: '如：张某与李某相邻纠纷调解',
+  records: '这次可以录音录像（每位参加人先选择是否同意）',
+  opening: '正在打开…',
+  openIt: '打开房间',
+  enter: '进入',
+  people: '{n} 人',
+  back: '返回列表',
+  over: '本次会话已结束，录音录像和定格画面已存入案卷。',
+  invite: '邀请',
+  inviteName: '参加人姓名',
+  inviteMake: '生成链接',
+  inviteText: '把链接发给参加人，或请对方扫码。每个链接只能打开一次，24 小时内有效；对方先在等候室，由您请入。',
+  copy: '复制链接',
+  copied: '已复制',
+  record: { off: '开始录制', on: '暂停录制', paused: '继续录制', stop: '停止录制' },
+  phone: {
+    name: '称呼',
+    number: '电话号码',
+    call: '拨打',
+    text: '对方接听后听到邀请，按 1 进入等候室，由您请入。',
+    none: '没有可以打出去的线路，请用链接邀请。',
+    badNumber: '这个号码不能拨打，请检查后重新输入。',
+    somebody: '电话参加人',
+    hangUp: '挂断',
+    dialIn: '也可以自己打进来',
+    dialText: '拨打 {number}，按 # 键，再输入：',
+    state: {
+      ringing: '正在呼叫…', inside: '已接通', over: '会谈已结束', removed: '已请离开', full: '人数已满', on_screen: '已改用视频',
+      lost: '连接中断', hung_up: '已挂断', busy: '占线', no_answer: '无人接听', not_confirmed: '没有按 1 确认', failed: '没有打通', withdrawn: '已取消',
+    },
+  },
+}
+
+const en: typeof zh = {
+  title: 'Video rooms',
+  lead: 'My rooms',
+  none: 'No room is open.',
+  open: 'Open a room',
+  kind: 'Purpose',
+  kinds: { mediation: 'Mediation', notarization: 'Notary', meeting: 'Meeting' },
+  name: 'Name',
+  namePlace: 'For example: Zhang and Li, neighbours',
+  records: 'It may be recorded (each party says first whether they agree)',
+  opening: 'Opening…',
+  openIt: 'Open the room',
+  enter: 'Enter',
+  people: '{n} people',
+  back: 'Back to the list',
+  over: 'The session has ended. Recording and frozen pictures are in the file.',
+  invite: 'Invite',
+  inviteName: 'Name of the party',
+  inviteMake: 'Make a link',
+  inviteText: 'Send the link, or have the code scanned. It opens once, within 24 hours; whoever comes waits until you ask them in.',
+  copy: 'Copy the link',
+  copied: 'Copied',
+  record: { off: 'Record', on: 'Pause recording', paused: 'Go on recording', stop: 'Stop recording' },
+  phone: {
+    name: 'Name',
+    number: 'Telephone number',
+    call: 'Call',
+    text: 'Whoever answers hears the invitation, presses 1, and waits until you ask them in.',
+    none: 'There is no line to the outside. Invite by a link.',
+    badNumber: 'This number cannot be called. Check it and type it again.',
+    somebody: 'By telephone',
+    hangUp: 'Hang up',
+    dialIn: 'They can also call themselves',
+    dialText: 'Call {number}, press #, then key in:',
+    state: {
+      ringing: 'Ringing…', inside: 'Answered', over: 'The session ended', removed: 'Asked to leave', full: 'The room was full', on_screen: 'Now on video',
+      lost: 'Connection lost', hung_up: 'Hung up', busy: 'Busy', no_answer: 'No answer', not_confirmed: 'Nobody pressed 1', failed: 'Not reached', withdrawn: 'Called off',
+    },
+  },
+}
+
+addWords({ zh: { rooms: zh }, en: { rooms: en } })
+
+export const roomsWords = { zh, en }
