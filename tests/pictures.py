@@ -1,8 +1,8 @@
 """Pictures for the documentation: ``python -m tests.pictures [--of desk|terminal] [--into docs/images/desk] [--all]``.
 
 Leads two volunteers through every view of the desk (tests.support.desk_views) and keeps the chosen ones in both
-languages at 1366 x 768 and 1920 x 1080; or a villager through those of the terminal (tests.support.terminal_views) at
-1080 x 1920 and 1280 x 800. WebP of at most 150 KB each.
+languages at 1366 x 768 and 1920 x 1080; or a villager through those of the terminal (tests.support.terminal_views)
+at 1080 x 1920 and 1280 x 800. WebP of at most 150 KB each.
 """
 
 from __future__ import annotations

@@ -26,8 +26,9 @@ from tests.support.kiosk import (
     wiped,
 )
 from tests.support.room_pages import page_sees_and_hears
-from tests.support.switchboard import Switchboard, eventually
-from tests.support.terminals import VILLAGE
+from tests.support.switchboard import ADMINISTRATOR, Switchboard, eventually
+from tests.support.terminal_views import volunteer
+from tests.support.terminals import VILLAGE, loudness, other, sees_and_hears
 
 NOBODY = {"session": [], "databases": [], "caches": [], "cookies": "", "history": 1, "name": "", "found": []}
 
@@ -135,3 +136,59 @@ async def test_whoever_goes_away_is_asked_aloud_and_then_forgotten(
         assert left.pop("local") == [TOKEN]
         assert left == NOBODY
     assert await asyncio.to_thread(on_disk, tmp_path, ["13571357"]) == []
+
+
+async def test_what_fails_is_said_in_words_mended_by_itself_and_told_to_the_staff(
+    switchboard: Switchboard, chromium: Browser, tmp_path: Path
+) -> None:
+    admin = await sign_in(chromium, switchboard, ADMINISTRATOR, "/admin")
+    await at(admin, "tab-terminals").click()
+    await at(admin, "terminal-name").fill("一号终端")
+    await at(admin, "terminal-village").fill(VILLAGE)
+    await at(admin, "terminal-add").click()
+    code = await at(admin, "terminal-code").inner_text()
+    async with kiosk(tmp_path, switchboard.base_url) as terminal:
+        await digits(terminal, "00000000")
+        await expect(at(terminal, "pairing-fault")).to_be_visible()
+        await digits(terminal, code)
+        await expect(view(terminal, "home")).to_be_visible()
+        row = admin.locator("tbody tr")
+        await expect(row).to_contain_text("设备正常")
+        await expect(row).to_contain_text("秒前")
+
+        await terminal.evaluate("localStorage.simulated_printer = 'paper_out'")
+        await tap(terminal, "help")
+        await expect(at(terminal, "help-said")).to_contain_text("已经叫")
+        await expect(at(terminal, "fault-printer")).to_contain_text("没有纸")
+        board = await admin.context.new_page()
+        await board.goto("/board")
+        alerts = at(board, "terminal-alerts")
+        await expect(alerts).to_contain_text(f"{VILLAGE} 有人叫帮忙")
+        await expect(alerts).to_contain_text("打印机 缺纸")
+        await at(board, "terminal-see").click()
+        await expect(at(terminal, "help-said")).to_contain_text("马上就来")
+        await terminal.evaluate("localStorage.simulated_printer = 'ok'")
+        await expect(at(terminal, "fault-printer")).to_have_count(0)
+        await at(board, "terminal-close").click()
+        await expect(alerts).to_have_count(0)
+        await expect(at(terminal, "help-said")).to_have_count(0)
+
+        await terminal.evaluate("localStorage.simulated_camera = 'missing'")
+        await tap(terminal, "lawyer", "matter-labour", "record-no")
+        await expect(at(terminal, "fault-camera")).to_contain_text("声音照常")
+        async with volunteer(switchboard) as (_, client):
+            await expect(at(terminal, "room")).to_be_visible()
+
+            async def heard() -> bool:
+                return loudness(client.of(other(client), "microphone"), VOICE_HZ) > 0.02
+
+            await eventually(heard, PATIENCE_S, "the voice without a camera")
+            await terminal.evaluate("localStorage.removeItem('simulated_camera')")
+            await sees_and_hears(client, VOICE_HZ)
+            await expect(at(terminal, "fault-camera")).to_have_count(0)
+
+            await terminal.context.set_offline(True)
+            await expect(at(terminal, "fault-network")).to_contain_text("12348")
+            await terminal.context.set_offline(False)
+            await expect(at(terminal, "fault-network")).to_have_count(0)
+            await sees_and_hears(client, VOICE_HZ)

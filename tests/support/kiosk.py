@@ -31,10 +31,17 @@ SHELL = """
         return localStorage.simulated_printer ?? 'ok'
       },
     }
+    const devices = navigator.mediaDevices
+    const [ask, all] = [devices.getUserMedia.bind(devices), devices.enumerateDevices.bind(devices)]
+    const none = () => Promise.reject(new DOMException('', 'NotFoundError'))
+    devices.getUserMedia = (wanted) => (wanted.video && localStorage.simulated_camera ? none() : ask(wanted))
+    devices.enumerateDevices = async () =>
+      (await all()).filter((one) => one.kind !== 'videoinput' || !localStorage.simulated_camera)
     window.__touches = 0
     document.addEventListener('pointerdown', (event) => event.pointerType === 'touch' && (window.__touches += 1), true)
 """
-"""``window.kiosk`` of docs/terminal.md with a printer that does what the test says, and a count of touches."""
+"""``window.kiosk`` of docs/terminal.md with a printer that does what the test says, a camera that can be pulled out,
+and a count of touches."""
 
 
 @asynccontextmanager
