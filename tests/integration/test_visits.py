@@ -260,10 +260,13 @@ async def test_a_booked_visit_comes_to_the_booked_volunteer_first() -> None:
             headers = {"Authorization": f"Bearer {token}"}
             path = f"{switchboard.base_url}/api/bookings/numbered/{case.number}/arrive"
             async with aiohttp.ClientSession(headers=headers) as http:
+                visits: list[str] = []
                 for _ in range(2):
                     async with http.post(path, json={"key": "k"}) as answer:
                         assert answer.status == 201, await answer.text()
-                        visit = (await answer.json())["visit"]
+                        visits.append((await answer.json())["visit"])
+            visit, again = visits
+            assert again == visit
             await booked.until(lambda d: d.contact is not None, 20, "the booked visit")
             assert booked.contact is not None
             assert (booked.contact["id"], other.contact) == (visit, None)
