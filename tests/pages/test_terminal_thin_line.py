@@ -79,14 +79,17 @@ def luminance(picture: Path) -> Gray:
         return next(file.decode(video=0)).to_ndarray(format="gray").astype(np.float64)
 
 
-async def arrived(switchboard: Switchboard) -> Path:
-    """The picture of the paper, in the house."""
+async def arrived(switchboard: Switchboard) -> list[Path]:
+    """The picture of the paper in the house: as it came, and as it is shown to the volunteer."""
+
+    def kept() -> list[Path]:
+        return sorted((switchboard.data_dir / "recordings").rglob("*.jp*g"))
 
     async def there() -> bool:
-        return any(switchboard.data_dir.rglob("*.document.*.jp*g"))
+        return len(kept()) > 1
 
     await eventually(there, PATIENCE_S, "the picture of the paper in the house")
-    return next(switchboard.data_dir.rglob("*.document.*.jp*g"))
+    return kept()
 
 
 async def test_on_a_thin_line_the_voice_is_understood_and_a_paper_arrives_readable(tmp_path: Path) -> None:
@@ -111,18 +114,12 @@ async def test_on_a_thin_line_the_voice_is_understood_and_a_paper_arrives_readab
             await expect(at(page, "page-1")).to_have_attribute(
                 "data-state", "sent", timeout=PATIENCE_S * 1000
             )
-            file = await arrived(switchboard)
-            found = await asyncio.to_thread(lambda: read(luminance(file)))
-            size = file.stat().st_size
+            files = await arrived(switchboard)
+            pages = [await asyncio.to_thread(lambda file=file: read(luminance(file))) for file in files]
+            size = max(file.stat().st_size for file in files)
         lost = (line.up.lost, line.down.lost)
-    right = sum(
-        one == meant
-        for line_, known in zip(found, written(), strict=True)
-        for one, meant in zip(line_, known, strict=True)
-    )
-    all_ = sum(map(len, written()))
-    print(f"the paper: {right} of {all_} digits right, {size // 1000} KB; datagrams lost up and down: {lost}")
+    print(f"the paper: {size // 1000} KB; datagrams lost up and down: {lost}")
     assert min(lost) > 0
     assert min(talking) >= UNDERSTOOD
     assert min(sending) >= UNDERSTOOD
-    assert right == all_
+    assert pages == [written()] * len(pages)
