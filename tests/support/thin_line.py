@@ -1,4 +1,4 @@
-"""A village's line, made of relays: so many kbit/s each way for everything together, a delay, and packets that are lost.
+"""A village's line, made of relays: so many kbit/s each way for all together, a delay, and packets that are lost.
 
 ::
 
@@ -50,13 +50,13 @@ class Way:
     async def room(self) -> None:
         """Until the queue is short enough for a connection to send more."""
         loop = asyncio.get_running_loop()
-        while (wait_s := self._free_s - loop.time() - self._queue_s / 2) > 0:
+        while (wait_s := self._free_s - loop.time() - self._queue_s / 2) > 0:  # noqa: ASYNC110 - a line is a clock
             await asyncio.sleep(wait_s)
 
 
 class ThinLine:
-    """``async with ThinLine(http_port, video_port) as line:`` and the terminal goes to ``line.url``. The bridge must listen
-    on 127.0.0.1 alone (``VIDEO_HOST``)."""
+    """``async with ThinLine(http_port, video_port) as line:`` and the terminal goes to ``line.url``. The bridge must
+    listen on 127.0.0.1 alone (``VIDEO_HOST``)."""
 
     def __init__(
         self,
