@@ -228,6 +228,8 @@ async def test_each_role_reaches_exactly_its_routes(
     for route in ROUTES:
         if name_of(route) == "DELETE /api/session":
             continue  # last, below: it would sign us out
+        if role in PROFESSIONS and not route.professions:
+            continue  # as for any volunteer
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
         words = {"kind": "hotline", "name": "12348", "language": "zh", "key": "welcome"}
         words |= {"paper": "agreement", "leg": "none", "capture": "0" * 16}
