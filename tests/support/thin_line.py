@@ -1,4 +1,4 @@
-"""A village's line, made of relays: so many kbit/s each way for everything together, a delay, and lost packets.
+"""A village's line, made of relays: so many kbit/s each way for all together, a delay, and packets that are lost.
 
 ::
 
@@ -50,7 +50,7 @@ class Way:
     async def room(self) -> None:
         """Until the queue is short enough for a connection to send more."""
         loop = asyncio.get_running_loop()
-        while (wait_s := self._free_s - loop.time() - self._queue_s / 2) > 0:  # noqa: ASYNC110 - a time, not an event
+        while (wait_s := self._free_s - loop.time() - self._queue_s / 2) > 0:  # noqa: ASYNC110 - a line is a clock
             await asyncio.sleep(wait_s)
 
 

@@ -97,6 +97,7 @@ ALLOWED = {
     "GET /api/terminal/prompts/{language}/{key}": set(),
     "POST /api/visits": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/visits/{id}": set(),
+    "PUT /api/visits/{id}/message": set(),
     "DELETE /api/visits/{id}": set(),
     "GET /api/clinic/services": ANYBODY,
     "GET /api/clinic/acts": ANYBODY,
