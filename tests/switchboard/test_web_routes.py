@@ -97,6 +97,7 @@ ALLOWED = {
     "GET /api/terminal/prompts/{language}/{key}": set(),
     "POST /api/visits": {None, "volunteer", "supervisor", "administrator"},
     "GET /api/visits/{id}": set(),
+    "PUT /api/visits/{id}/message": set(),
     "DELETE /api/visits/{id}": set(),
     "GET /api/clinic/services": ANYBODY,
     "GET /api/clinic/acts": ANYBODY,
@@ -228,6 +229,8 @@ async def test_each_role_reaches_exactly_its_routes(
     for route in ROUTES:
         if name_of(route) == "DELETE /api/session":
             continue  # last, below: it would sign us out
+        if role in PROFESSIONS and not route.professions:
+            continue  # as for any volunteer
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
         words = {"kind": "hotline", "name": "12348", "language": "zh", "key": "welcome"}
         words |= {"paper": "agreement", "leg": "none", "capture": "0" * 16}
