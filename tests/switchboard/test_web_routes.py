@@ -172,6 +172,19 @@ ALLOWED = {
     "GET /ws/visit": {None, "volunteer", "supervisor", "administrator"},
     "GET /video/{room}": {None, "volunteer", "supervisor", "administrator"},
     "GET /v/{token}": {None, "volunteer", "supervisor", "administrator"},
+    "GET /api/rooms": {"volunteer", "supervisor", "administrator"},
+    "POST /api/rooms": {"volunteer", "supervisor", "administrator"},
+    "GET /api/rooms/{room}": {"volunteer", "supervisor", "administrator"},
+    "DELETE /api/rooms/{room}": {"volunteer", "supervisor", "administrator"},
+    "POST /api/rooms/{room}/pass": {"volunteer", "supervisor", "administrator"},
+    "POST /api/rooms/{room}/links": {"volunteer", "supervisor", "administrator"},
+    "PUT /api/rooms/{room}/recording": {"volunteer", "supervisor", "administrator"},
+    "POST /api/rooms/{room}/calls": {"volunteer", "supervisor", "administrator"},
+    "DELETE /api/rooms/{room}/calls/{leg}": {"volunteer", "supervisor", "administrator"},
+    "GET /video/{room}/captures/{capture}": {"volunteer", "supervisor", "administrator"},
+    "PUT /video/{room}/captures/{capture}": {None, "volunteer", "supervisor", "administrator"},
+    "GET /room": {None, "volunteer", "supervisor", "administrator"},
+    "PUT /api/visits/{id}/message": set(),
     "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
     "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
     "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
@@ -220,7 +233,14 @@ async def test_each_role_reaches_exactly_its_routes(
             "paper": "agreement"
         }
         path = path.format(
-            number=123, recording="r-none", other="c-other", token="x" * 32, room="none", **words
+            number=123,
+            recording="r-none",
+            other="c-other",
+            token="x" * 32,
+            room="none",
+            leg="ph-none",
+            capture="0" * 16,
+            **words,
         )
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
         async with client.request(route.method, path, headers=upgrade) as answer:
