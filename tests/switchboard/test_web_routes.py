@@ -230,7 +230,10 @@ async def test_each_role_reaches_exactly_its_routes(
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
         words = {"kind": "hotline", "name": "12348", "language": "zh", "key": "welcome"} | {
-            "paper": "agreement"
+            "room": "none",
+            "leg": "ph-none",
+            "capture": "0" * 16,
+            "paper": "agreement",
         }
         path = path.format(
             number=123,
