@@ -240,9 +240,6 @@ async def test_each_role_reaches_exactly_its_routes(
             recording="r-none",
             other="c-other",
             token="x" * 32,
-            room="none",
-            leg="ph-none",
-            capture="0" * 16,
             **words,
         )
         upgrade = {"Connection": "Upgrade", "Upgrade": "websocket"} if route.kind == "socket" else {}
