@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from switchboard.contacts.contact import Contact
+from switchboard.evidence.provider import SEAL_KEY
 from switchboard.times import now_ms
 from switchboard.visits.rooms import Rooms
 from video.recording.errors import RecordingError
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from switchboard.records.store import Records
 
 log = structlog.get_logger(__name__)
-
-SEAL_KEY = "seal-key.pem"
 
 
 class RoomRecording:

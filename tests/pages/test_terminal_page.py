@@ -71,7 +71,9 @@ async def test_from_the_button_to_a_lawyer_through_a_power_cut_and_nothing_is_le
         await expect(at(terminal, "room")).to_be_visible()
         await they_meet(terminal, desk)
 
-        await tap(terminal, "show-paper", "shutter", "use", "papers-done")
+        await tap(terminal, "show-paper", "shutter", "use")
+        await expect(at(terminal, "page-1")).to_have_attribute("data-state", "sent")
+        await tap(terminal, "papers-done")
         await expect(at(desk, "room").locator("figure video")).to_have_count(2)
         await tap(terminal, "end", "end-no", "end", "end-yes")
         await expect(view(terminal, "survey")).to_be_visible()

@@ -68,10 +68,10 @@ def read(page: Gray) -> list[str]:
 
 
 def _nearest(page: Gray, top: int, left: int) -> int:
-    """The digit that looks most alike, a dot aside in any direction."""
+    """The digit that looks most alike, two dots aside in any direction."""
     best, found = -2.0, 0
-    for down in range(-DOT, DOT + 1, 2):
-        for right in range(-DOT, DOT + 1, 2):
+    for down in range(-2 * DOT, 2 * DOT + 1, 2):
+        for right in range(-2 * DOT, 2 * DOT + 1, 2):
             part = page[top + down : top + down + 7 * DOT, left + right : left + right + 5 * DOT]
             dots = 255 - part.reshape(7, DOT, 5, DOT).mean((1, 3))
             dots = dots - dots.mean()

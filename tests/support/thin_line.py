@@ -1,4 +1,4 @@
-"""A village's line, made of relays: so many kbit/s each way for everything together, a delay, and packets that are lost.
+"""A village's line, made of relays: so many kbit/s each way for everything together, a delay, and lost packets.
 
 ::
 
@@ -49,14 +49,13 @@ class Way:
 
     async def room(self) -> None:
         """Until the queue is short enough for a connection to send more."""
-        loop = asyncio.get_running_loop()
-        while (wait_s := self._free_s - loop.time() - self._queue_s / 2) > 0:
-            await asyncio.sleep(wait_s)
+        wait_s = self._free_s - asyncio.get_running_loop().time() - self._queue_s
+        await asyncio.sleep(max(0.0, wait_s))
 
 
 class ThinLine:
-    """``async with ThinLine(http_port, video_port) as line:`` and the terminal goes to ``line.url``. The bridge must listen
-    on 127.0.0.1 alone (``VIDEO_HOST``)."""
+    """``async with ThinLine(http_port, video_port) as line:`` and the terminal goes to ``line.url``. The bridge must
+    listen on 127.0.0.1 alone (``VIDEO_HOST``)."""
 
     def __init__(
         self,

@@ -10,6 +10,8 @@ export interface Page {
   state: 'kept' | 'sending' | 'sent' | 'failed'
 }
 
+/** A corner that is a letter's width off bends the first lines. */
+const CUT_WIDTH = 640
 /** A line of 150 kbit/s carries the smaller one in some ten seconds beside a voice. */
 const MOST_BYTES = 700_000
 const MOST_BYTES_THIN = 140_000
@@ -28,7 +30,7 @@ export function frameOf(video: HTMLVideoElement): HTMLCanvasElement | null {
 export function pageOf(frame: HTMLCanvasElement): Page {
   const context = frame.getContext('2d', { willReadFrequently: true })
   const whole = context?.getImageData(0, 0, frame.width, frame.height)
-  const corners = whole ? findPaper(whole) : null
+  const corners = whole ? findPaper(whole, CUT_WIDTH) : null
   if (!whole || !corners) return { canvas: frame, blurred: whole ? isBlurred(whole) : false, cut: false, state: 'kept' }
   const page = straighten(whole, corners)
   const canvas = document.createElement('canvas')

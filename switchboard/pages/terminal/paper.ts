@@ -63,9 +63,9 @@ export function threshold(gray: Uint8Array): number {
   return level
 }
 
-/** The corners of the sheet in the picture's own pixels; null where nothing looks like one. */
-export function findPaper(picture: Picture): Corners | null {
-  const { width, height, gray } = grayOf(picture, LOOK_WIDTH)
+/** The corners of the sheet in the picture's own pixels, as exact as `lookWidth`; null where nothing looks like one. */
+export function findPaper(picture: Picture, lookWidth = LOOK_WIDTH): Corners | null {
+  const { width, height, gray } = grayOf(picture, lookWidth)
   const level = threshold(gray)
   const sheet = largest(gray, width, height, level)
   if (!sheet || sheet.count < LEAST_SHARE * gray.length || sheet.count > MOST_SHARE * gray.length) return null
