@@ -84,9 +84,6 @@ class SmallHouse:
     def lift_of(self, contact_id: str) -> None:
         return None
 
-    def dialable(self, number: str | None) -> str | None:
-        return number
-
     def live_contact(self, contact_id: str) -> None:
         return None
 
