@@ -83,8 +83,8 @@ class Tasks:
         for record in records:
             contact = Contact.from_record(self._house, record, "")
             if record.medium == "message" and not record.recordings:
-                found = await self._house.records.contact(record.id)
-                contact.written = written_in(found[1]) if found else None
+                told = await self._house.records.contact(record.id)
+                contact.written = written_in(told[1]) if told else None
             _adopt_seats(contact, record, entries)
             self.begin(contact)
         log.info("promises found again", count=len(records), restarted=found.restarted)

@@ -88,7 +88,7 @@ def _made_anew(sound: bytes, file: Path, most_s: int) -> int:
     """Its length in ms. Raises InvalidInput, OSError."""
     samples = bytearray()
     try:
-        with av.open(io.BytesIO(sound), metadata_errors="ignore") as source:
+        with av.open(io.BytesIO(sound), "r", metadata_errors="ignore") as source:
             resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
             for frame in source.decode(audio=0):
                 for part in resampler.resample(frame):

@@ -144,7 +144,7 @@ class Mine:
 
 @routes.add("GET", "/api/rooms", roles=SIGNED_IN, summary="The open rooms that one hosts", answer=RoomList)
 async def rooms(call: Call) -> RoomList:
-    found = _hosting(call).of(call.account.name)
+    found = call.house.hosting.of(call.account.name) if call.house.hosting else []
     return RoomList(items=[await _view(call, one) for one in found])
 
 
@@ -370,7 +370,7 @@ def _telephones(call: Call) -> Telephones:
 
 async def _hosted(call: Call) -> HostedRoom:
     """The open room of this name that is the asker's own. Raises NotFound for every other, and audits the try."""
-    found = _hosting(call).at(call.part("room"))
+    found = call.house.hosting.at(call.part("room")) if call.house.hosting else None
     if found is None or not found.is_of(call.account.name):
         raise await _refused(call)
     return found
