@@ -48,6 +48,7 @@ from switchboard.live import Live
 from switchboard.overload import OverloadWatch
 from switchboard.papers.opening import provider_of
 from switchboard.papers.papers import Papers
+from switchboard.papers.sealing import FOLDER, Sealing
 from switchboard.papers.uploads import Uploads
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
@@ -126,6 +127,9 @@ class House:
         self.evidence = provider_of(config)
         self.papers = Papers(records, self.evidence, config.data_dir / "papers")
         self.uploads = Uploads(records, config.data_dir / "uploads")
+        self.sealing = Sealing(
+            records, self.evidence, self.papers, self.uploads, self.recordings_dir, config.data_dir / FOLDER
+        )
         self.clinic.mediations.maker = LazyPapers(self._open_papers)
         self.visits: Visits | None = None
         self.hosting: Hosting | None = None

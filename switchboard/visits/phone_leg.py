@@ -95,7 +95,8 @@ async def take_part(call: Call, bridge: VideoBridge, room: str, token: str, *, r
         except RoomRefused:
             how = "over"
         except (VideoError, AudioFailed, AriError) as error:
-            log.warning("telephone without a room", code=error.code)
+            why = error.why if isinstance(error, AudioFailed) else ""
+            log.warning("telephone without a room", code=error.code, why=why)
             how = "lost"
         with suppress(AriError):
             await say(call, [_LAST_WORDS[how]])
