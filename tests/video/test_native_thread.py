@@ -151,6 +151,7 @@ def test_a_tape_ends_with_the_last_packet_before_the_change(bench: Bench) -> Non
             tapes.append(Kept())
             bench.forwarder.record(track, tapes[-1])
             talker.wait(10)
+            until(lambda: bool(bench.forwarder.tick() or tapes[-1].packets), "something is on the tape")
             bench.forwarder.record(track, None)
             ended = len(tapes[-1].packets)
             talker.wait(3)
