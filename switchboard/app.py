@@ -25,7 +25,7 @@ from routing.server import RoutingServer
 from switchboard.config import Config
 from switchboard.contacts.arrivals import Arrivals
 from switchboard.contacts.away import take_messages_in
-from switchboard.demo import gentle_stream, load_demo
+from switchboard.demo import gentle_stream, load_demo, plan_shifts
 from switchboard.errors import ConfigurationError, DataInUse
 from switchboard.health import check_health
 from switchboard.house import House
@@ -92,6 +92,7 @@ async def node(config: Config, *, progress: Progress = lambda _what, _share: Non
         if config.demo != "none":
             await load_demo(records, config.data_dir)
         if config.demo == "live" and house.ari:
+            await plan_shifts(records)
             _run(held, gentle_stream(house), "demonstration")
         held.push_async_callback(house.close)
         yield house

@@ -7,6 +7,7 @@ whose phone is a Local channel that speaks an answer. Everything between them is
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import random
 import secrets
@@ -23,10 +24,12 @@ from ivr.errors import AriError
 from ivr.prompts.texts import Demonstration
 from switchboard.agents.commands.talking import DISPOSITIONS
 from switchboard.agents.desk import Desk
+from switchboard.calendar import Calendar
 from switchboard.house import House
 from switchboard.law.files import SAMPLE, read_articles
 from switchboard.law.library import Library
 from switchboard.records.people import AgentRow, Role
+from switchboard.records.shifts import NewShift
 from switchboard.records.store import Records
 from switchboard.records.terminals import Terminal
 from switchboard.times import now_ms
@@ -73,11 +76,17 @@ VOLUNTEERS = (
     DemoVolunteer("v107", "褚明", "appraiser", ("zh",), {"judicial_appraisal": 4}, True),
     DemoVolunteer("v108", "卫国华", "rectification_worker", ("zh",), {"rectification_prison": 4}, True),
     DemoVolunteer("v109", "蒋秀兰", "supervisor", ("zh",), {"service_complaint": 4}, True),
+    DemoVolunteer("v004", "马建军", "judge", ("zh",), {}, False),
+    DemoVolunteer("v005", "林晓梅", "mediator", ("zh",), {"mediation": 5}, False),
+    DemoVolunteer("v006", "方志强", "notary", ("zh",), {"notarization": 4}, False),
     DemoVolunteer("v110", "沈涛", "lawyer", ("zh", "en"), LAWYER | {"labour": 3}, True, backup=True),
 )
 TERMINAL = Terminal("t-demo", "演示终端", "演示村法律服务室", demo=True)
 """``switchboard demo-visit`` comes from there."""
 SUPERVISOR = "s001"
+SHIFT_DAYS = 7
+BOOKED = ("v101", "v104", "v105")
+"""Who can be booked: a lawyer, a notary, a mediator."""
 ADMINISTRATOR = "a001"
 
 
@@ -107,6 +116,18 @@ async def load_demo(records: Records, data_dir: Path) -> dict[str, str]:
     file.touch(0o600)
     file.write_text(json.dumps(passwords))
     return passwords
+
+
+async def plan_shifts(records: Records) -> None:
+    """Working hours of simulated volunteers for the next days, so that there are times to book."""
+    calendar, at_ms = Calendar(), now_ms()
+    today = calendar.local(at_ms).date()
+    planned = []
+    for day in (today + dt.timedelta(days=n) for n in range(SHIFT_DAYS)):
+        if calendar.is_working_day(day):
+            nine = int(dt.datetime.combine(day, dt.time(9), calendar.zone).timestamp()) * 1000
+            planned += [NewShift(agent, nine, nine + 8 * 3_600_000) for agent in BOOKED]
+    await records.shifts.add_all(planned, by="demo", at_ms=at_ms)
 
 
 async def _law(records: Records) -> None:

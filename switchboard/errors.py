@@ -58,6 +58,7 @@
         │   ├── VisitOpen       visit_open          another visit goes on at this terminal
         │   ├── TerminalKnown   terminal_known      a terminal of this id exists
         │   ├── NoConsent       consent_missing     nobody has said whether they agree to be recorded
+        │   ├── NotNow          not_now             the visit has gone on meanwhile
         │   └── LinesBusy       lines_busy          as many telephones are called from rooms as may be
         ├── LinkOver            link_over      410
         │   ├── LinkUsed        link_used           somebody has opened this link already
@@ -75,7 +76,8 @@
         │   └── TextInvalid     text_invalid        the same for a list or table that was sent
         ├── TooManyTries        too_many_tries 429
         ├── Unavailable         unavailable    503  a part of the switchboard is away; try again
-        │   └── NoVideo         no_video            video is switched off, or there is no room left
+        │   ├── NoVideo         no_video            video is switched off, or there is no room left
+        │   └── NoTelephone     no_telephone        no telephone runs, or no trunk takes calls to the outside
         └── PagesMissing        pages_missing  503
 
 ``code`` never changes once published: pages and scripts decide by it. ``zh`` and ``en`` are for people and
@@ -417,6 +419,12 @@ class NoConsent(Conflict):
     code = "consent_missing"
     zh = "请先选择是否同意录音录像。"
     en = "Say first whether you agree to be recorded."
+
+
+class NotNow(Conflict):
+    code = "not_now"
+    zh = "现在不能进行此操作。"
+    en = "This cannot be done now."
 
 
 class LinesBusy(Conflict):

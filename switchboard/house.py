@@ -34,6 +34,7 @@ from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
 from switchboard.clinic.clinic import Clinic
+from switchboard.clinic.paper_port import LazyPapers, PaperMaker
 from switchboard.config import Config
 from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
@@ -47,6 +48,7 @@ from switchboard.live import Live
 from switchboard.overload import OverloadWatch
 from switchboard.papers.opening import provider_of
 from switchboard.papers.papers import Papers
+from switchboard.papers.sealing import FOLDER, Sealing
 from switchboard.papers.uploads import Uploads
 from switchboard.records.people import AgentRow
 from switchboard.records.store import Records
@@ -125,6 +127,10 @@ class House:
         self.evidence = provider_of(config)
         self.papers = Papers(records, self.evidence, config.data_dir / "papers")
         self.uploads = Uploads(records, config.data_dir / "uploads")
+        self.sealing = Sealing(
+            records, self.evidence, self.papers, self.uploads, self.recordings_dir, config.data_dir / FOLDER
+        )
+        self.clinic.mediations.maker = LazyPapers(self._open_papers)
         self.visits: Visits | None = None
         self.hosting: Hosting | None = None
         self.telephones: Telephones | None = None
@@ -137,6 +143,12 @@ class House:
         self._ari: Ari | None = None
         self._waiting_room: WaitingRoom | None = None
         self._background: set[asyncio.Task[Any]] = set()
+
+    def _open_papers(self) -> PaperMaker:
+        """In a thread, with the first paper: what sets and signs papers takes its time to load."""
+        from switchboard.clinic.pdf_papers import PdfPapers
+
+        return PdfPapers(self.papers)
 
     # ---- the rules in force
 

@@ -223,6 +223,7 @@ class VideoClient:
         configuration = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         self._peer = RTCPeerConnection(configuration)
         self._peer.on("track", self._listen)
+        self._peer.on("connectionstatechange", self._connected)
         self.peers_made += 1
         self.slots = []
         for _, track in self._tracks:
@@ -232,8 +233,17 @@ class VideoClient:
         if self._peer.getTransceivers():
             await self._negotiate()
 
+    def _connected(self) -> None:
+        if self.state == "connected":
+            self._begin(self._grow)
+
     async def _grow(self) -> None:
-        if self._peer is not None and self._add_lines():
+        """As many lines as the room has now. While aiortc still connects, an answer that brings lines would cross its
+        steps and end them with an IndexError: then they are asked for as soon as it is connected."""
+        peer = self._peer
+        if peer is None or (peer.remoteDescription and self.state in ("new", "connecting")):
+            return
+        if self._add_lines():
             await self._negotiate()
 
     def _add_lines(self) -> bool:

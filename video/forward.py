@@ -63,6 +63,7 @@ __all__ = [
 """Whoever uses a forwarder finds its words here too."""
 
 _AT_ONCE = 64
+_REST_S = 0.004
 _HEADER = Struct("!BBHII")
 _HEADER_OUT = Struct("!BBHIIII")
 _EXTENSION = Struct("!HH")
@@ -174,18 +175,21 @@ class Forwarder(Tables):
 
     # ------------------------------------------------------------------ the way in
 
-    def on_ready(self) -> None:
-        """There is something to do."""
-        self.on_readable()
+    def on_ready(self) -> float | None:
+        """There may be something to do. Returns after how many seconds to look again, None: when something comes."""
+        taken = self.on_readable()
+        if not taken:
+            return None
+        return _REST_S if taken < _AT_ONCE else 0.0
 
-    def on_readable(self) -> None:
-        """Take what is there, at most 64 datagrams, so that timers and sockets get their turn."""
+    def on_readable(self) -> int:
+        """Take what is there, at most 64 datagrams, so that timers and sockets get their turn; returns how many."""
         receive, view, lanes, counters = self._socket.recvfrom_into, self._rx_view, self._lanes, self.counters
-        for _ in range(_AT_ONCE):
+        for taken in range(_AT_ONCE):
             try:
                 size, address = receive(view)
             except BlockingIOError:
-                return
+                return taken
             except OSError:
                 continue
             first = view[0] if size else 0
@@ -207,6 +211,7 @@ class Forwarder(Tables):
                         self._rtp(lane, size)
             else:
                 self._other(first, size, address)
+        return _AT_ONCE
 
     def _other(self, first: int, size: int, address: Address) -> None:
         if size > LARGEST:

@@ -127,6 +127,11 @@ Frame = (
 _FRAMES: TypeAdapter[Any] = TypeAdapter(Annotated[Frame, Field(discriminator="type")])
 
 
+_BEAT = Heartbeat(type="heartbeat")
+_BEAT_TEXT = '{"type":"heartbeat"}'
+"""As every page writes it, each second: not worth a parser."""
+
+
 def parse_frame(text: str | bytes) -> Frame:
     """One frame of a page.
 
@@ -134,6 +139,8 @@ def parse_frame(text: str | bytes) -> Frame:
         InvalidMessage: not JSON, not an object of the protocol, or out of bounds.
         WrongVersion: a ``hello`` of another version.
     """
+    if text == _BEAT_TEXT:
+        return _BEAT
     if len(text) > FRAME_MAX:
         raise InvalidMessage("too long")
     try:

@@ -1,4 +1,4 @@
-"""One UDP port for everything: ICE-lite in a few lines, and the way to the peer that a datagram is for.
+"""One UDP port for everything: ICE-lite (``video.stun``), and the way to the peer that a datagram is for.
 
 A peer is found by the name fragment of its STUN checks, from then on by its address. Only a check that is signed with
 the peer's password makes an address its own, and only one with USE-CANDIDATE moves it (RFC 8445, sections 2.5 and
@@ -11,18 +11,15 @@ import socket
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from struct import error as StructError
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import Protocol, Self
 
 import structlog
 
+from video import stun
 from video.errors import PortError
 from video.forward import Address, Lane
 from video.guard import CHECKS_A_SECOND, Rate, Teller, Turned, is_plain_alert, username_of
 from video.native import forwarder
-
-if TYPE_CHECKING:
-    from aioice import stun
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +27,8 @@ _BUFFER = 4 << 20
 _BUFFERS = ((socket.SO_RCVBUF, 33), (socket.SO_SNDBUF, 32))
 """Each with Linux's number for going beyond net.core.rmem_max and wmem_max, which needs CAP_NET_ADMIN."""
 _CHECKS_REMEMBERED = 64
+_MAPPED = "::ffff:"
+"""Before an IPv4 address at a port that takes both (RFC 4291, section 2.5.5.2): whoever has it knows it without."""
 _PRIORITY = 2_130_706_431  # a host candidate of component 1, RFC 8445 section 5.1.2
 
 
@@ -62,6 +61,10 @@ class Endpoint:
     checks: Rate = field(default_factory=lambda: Rate(CHECKS_A_SECOND))
     seen: deque[tuple[bytes, Address]] = field(default_factory=lambda: deque(maxlen=_CHECKS_REMEMBERED))
     proven: bool = False
+
+    @property
+    def secret(self) -> bytes:
+        return self.password.encode()
 
 
 class Port:
@@ -99,20 +102,40 @@ class Port:
         self._owners: dict[Lane, Owner] = {}
         self._teller = Teller()
         self._ticker: asyncio.Task[None] | None = None
+        self._resting: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
-        asyncio.get_running_loop().add_reader(self.forwarder.fileno(), self.forwarder.on_ready)
+        self._loop = asyncio.get_running_loop()
+        self._wait()
         self.forwarder.start()
         self._ticker = asyncio.create_task(self._tick())
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_reader(self.forwarder.fileno())
+        self._loop.remove_reader(self.forwarder.fileno())
+        if self._resting is not None:
+            self._resting.cancel()
         self.forwarder.stop()
         if self._ticker is not None:
             self._ticker.cancel()
             await asyncio.gather(self._ticker, return_exceptions=True)
         self._socket.close()
+
+    def _wait(self) -> None:
+        """Until there is something to do. A thread has its own clock for that; here each wake-up of the event loop
+        costs as much as a packet, so that after some work there is a rest."""
+        work = self.forwarder.on_ready if self.forwarder.native else self._work
+        self._loop.add_reader(self.forwarder.fileno(), work)
+
+    def _work(self) -> None:
+        if self._resting is None:
+            self._loop.remove_reader(self.forwarder.fileno())
+        rest_s = self.forwarder.on_ready()
+        if rest_s is None:
+            self._resting = None
+            self._wait()
+        else:
+            self._resting = self._loop.call_later(rest_s, self._work)
 
     def candidates(self) -> list[str]:
         """SDP candidate lines, without their end."""
@@ -160,22 +183,20 @@ class Port:
         if not endpoint.checks.take() and address != endpoint.lane.address:
             self.turned.stun_flood += 1
             return
-        from aioice import stun  # it comes with aiortc (video.dtls), whose first peer is there already
-
-        try:
-            check = stun.parse_message(data)
-        except (ValueError, StructError, IndexError, KeyError):
+        check = stun.read_check(data)
+        if check is None:
             self.turned.stun_malformed += 1
             return
-        if not check.check_message_integrity(endpoint.password.encode()):
+        if not check.is_signed_with(endpoint.secret):
             self.turned.stun_forged += 1
             return
-        if any(known == check.transaction_id and where != address for known, where in endpoint.seen):
+        if any(known == check.transaction and where != address for known, where in endpoint.seen):
             self.turned.replayed += 1
             return
-        endpoint.seen.append((check.transaction_id, address))
-        self._answer(endpoint, check, address)
-        self._locate(endpoint, address, nominated="USE-CANDIDATE" in check.attributes)
+        endpoint.seen.append((check.transaction, address))
+        host, port = address[0].removeprefix(_MAPPED), address[1]
+        self.forwarder.send_raw(stun.answer(check, endpoint.secret, host, port), address)
+        self._locate(endpoint, address, nominated=check.nominates)
 
     def on_dtls(self, lane: Lane, data: bytes) -> None:
         if is_plain_alert(data):
@@ -199,18 +220,6 @@ class Port:
         self.turned.dtls_stranger += 1
 
     # ------------------------------------------------------------------ ICE
-
-    def _answer(self, endpoint: Endpoint, check: "stun.Message", address: Address) -> None:
-        from aioice import stun
-
-        answer = stun.Message(
-            message_method=stun.Method.BINDING,
-            message_class=stun.Class.RESPONSE,
-            transaction_id=check.transaction_id,
-            attributes={"XOR-MAPPED-ADDRESS": (address[0], address[1])},
-        )
-        answer.add_message_integrity(endpoint.password.encode())
-        self.forwarder.send_raw(bytes(answer), address)
 
     def _locate(self, endpoint: Endpoint, address: Address, *, nominated: bool) -> None:
         lane = endpoint.lane

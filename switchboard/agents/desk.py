@@ -177,12 +177,13 @@ class Desk:
             "recording": bool(talk and talk.recorded and not asked),
             "recording_paused": contact.is_paused,
             "consent": contact.consent,
-            "transfers": [] if asked else self.house.transfers_of(contact),
+            "transfers": [] if asked or contact.medium == "visit" else self.house.transfers_of(contact),
             "hand_over": contact.handing,
             "passed_to": None,
             "extended": False,
             "video": None if asked else self.house.video_of(contact, self.agent.id),
             **(talk.frame(self.agent.id) if talk else alone | {"room": None}),
+            **(contact.meeting.talk_frame() if contact.meeting and not asked else {}),
         }
         if asked and self.contact["room"]:
             self.contact["stage"] = "talking"
@@ -217,6 +218,7 @@ class Desk:
             self._serve(contact, contact.entry_id)
         if self.contact and self.contact["id"] == contact.id and self.contact["stage"] != "wrap_up":
             self.contact |= {"video": self.house.video_of(contact, self.agent.id)}
+            self.contact |= contact.meeting.talk_frame() if contact.meeting else {}
             self.tell({"type": "contact", "contact": self.contact})
 
     def _begin_ticket(self, contact: Contact) -> None:

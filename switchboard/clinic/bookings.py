@@ -29,7 +29,7 @@ from switchboard.clinic.booking import (
     Session,
     quarters,
 )
-from switchboard.clinic.cases import Case, Cases, Step, hold, release
+from switchboard.clinic.cases import Case, Cases, Step, hold, open_key, release
 from switchboard.clinic.errors import AlreadyBooked, Full, NotNow, NotOpen, Refused, Unfit
 from switchboard.clinic.machine import SYSTEM, Actor
 from switchboard.errors import NotFound
@@ -46,6 +46,7 @@ SOONEST_MS = 15 * 60_000
 FURTHEST_MS = 60 * 86_400_000
 LOOK_AHEAD_MS = 7 * 86_400_000
 MOST_SEATS = 2_000
+MOST_PLANNED_MS = 400 * 86_400_000
 CLOCK = Actor("clock", SYSTEM)
 
 
@@ -92,7 +93,8 @@ class Bookings:
         """The times of a day that can be booked, each with how many are free. Raises Unfit."""
         kind = _served(kind_id)
         calendar = self._calendar()
-        if not calendar.is_working_day(day):
+        ahead = (day - calendar.local(at_ms).date()).days
+        if not 0 <= ahead <= FURTHEST_MS // 86_400_000 or not calendar.is_working_day(day):
             return []
         length = kind.minutes * 60_000
         begin = dt.datetime.combine(day, dt.time(FIRST_HOUR), calendar.zone)
@@ -145,12 +147,12 @@ class Bookings:
         return sorted(free, key=lambda one: (one.id != wanted.agent, load[one.id], one.id))
 
     def _check_time(self, kind: BookingKind, from_ms: int, at_ms: int) -> None:
+        if not at_ms + SOONEST_MS <= from_ms <= at_ms + FURTHEST_MS:
+            raise NotOpen
         calendar = self._calendar()
         local = calendar.local(from_ms)
-        length = kind.minutes * 60_000
-        on_grid = from_ms % length == 0 and FIRST_HOUR <= local.hour < LAST_HOUR
-        in_time = at_ms + SOONEST_MS <= from_ms <= at_ms + FURTHEST_MS
-        if not on_grid or not in_time or not calendar.is_working_day(local.date()):
+        on_grid = from_ms % (kind.minutes * 60_000) == 0 and FIRST_HOUR <= local.hour < LAST_HOUR
+        if not on_grid or not calendar.is_working_day(local.date()):
             raise NotOpen
 
     # ---- book, change, cancel
@@ -187,9 +189,8 @@ class Bookings:
 
     async def _known(self, step: Step) -> Case[Booking] | None:
         """What this key has booked already: its time may be past, or full by itself."""
-        said = f"{BOOKINGS.kind}/{step.actor.id}/{step.key}"
-        digest = hashlib.sha256(said.encode()).hexdigest()
-        found = await self._cases.listed(BOOKINGS, ClinicCaseRow.open_key == digest, limit=1)
+        mine = ClinicCaseRow.open_key == open_key(BOOKINGS, step)
+        found = await self._cases.listed(BOOKINGS, mine, limit=1)
         return found[0] if found else None
 
     async def _check_own(self, booking: Booking, ident: str = "") -> None:
@@ -291,6 +292,7 @@ class Bookings:
             or KINDS[session.kind].role is not None
             or not 0 < session.to_ms - session.from_ms <= 86_400_000
             or not 1 <= session.seats <= MOST_SEATS
+            or not step.at_ms < session.to_ms <= step.at_ms + MOST_PLANNED_MS
         ):
             raise Unfit(fields=("kind", "from_ms", "to_ms", "seats"))
         return await self._cases.open(SESSIONS, session, step)

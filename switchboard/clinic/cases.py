@@ -12,10 +12,11 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, delete, func, insert, select, text, update
+from sqlalchemy import Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -30,7 +31,6 @@ T = TypeVar("T")
 MOST_EVENTS = 1_000
 MOST_LISTED = 500
 FIRST = "0" * 64
-_LOCK = 12351
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,15 @@ class Subject(Generic[T]):
     told: frozenset[str] = frozenset()
 
     def dump(self, value: T) -> dict[str, Any]:
-        return TypeAdapter(self.type).dump_python(value, mode="json")
+        return _adapter(self.type).dump_python(value, mode="json")
 
     def load(self, kept: object) -> T:
-        return TypeAdapter(self.type).validate_python(kept)
+        return _adapter(self.type).validate_python(kept)
+
+
+@lru_cache(maxsize=64)
+def _adapter(kind: type[T]) -> TypeAdapter[T]:
+    return TypeAdapter(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +134,7 @@ class Cases:
         within: Within | None = None,
     ) -> Case[T]:
         """A new case, in its machine's first state; the same kind, actor and key again is the same case."""
-        opened = _digest(f"{subject.kind}/{step.actor.id}/{step.key}".encode())
+        opened = open_key(subject, step)
         try:
             async with self._database.write() as connection:
                 if known := await _by_open_key(connection, opened):
@@ -185,6 +190,11 @@ class Cases:
             if within is not None:
                 await within(connection, ident, value)
             return _case(subject, await _row(connection, ident))
+
+    async def verb_of(self, ident: str, key: str) -> str | None:
+        """What was done under this key already."""
+        async with self._database.read() as connection:
+            return await _verb_of(connection, ident, key)
 
     async def of(self, subject: Subject[T], ident: str) -> Case[T]:
         """Raises NotFound."""
@@ -254,34 +264,8 @@ class Cases:
             row = await _row(connection, ident, subject.kind)
         return bool(found) and row.digest == before and found[-1].data["value"] == _value_digest(row.value)
 
-    async def wipe(self, subject: Subject[T], ident: str, clean: Callable[[T], T], step: Step) -> Case[T]:
-        """A step that only takes personal data away, whatever the state."""
-        async with self._database.write() as connection:
-            row = await _row(connection, ident, subject.kind, lock=True)
-            value = clean(subject.load(row.value))
-            columns = _columns(subject, value, row.state, row.revision + 1, step.at_ms, row.digest)
-            columns["digest"] = await _log(connection, subject, ident, step, columns, row.digest)
-            await connection.execute(update(ClinicCaseRow).where(ClinicCaseRow.id == ident).values(**columns))
-            return _case(subject, await _row(connection, ident))
-
-    async def lock(self, connection: AsyncConnection) -> None:
-        """Nobody else books until this transaction has ended; on SQLite a writing one is alone already."""
-        if not self._database.is_sqlite:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-
 
 # ---- times held for a case, inside a transaction of its step
-
-
-async def held(
-    connection: AsyncConnection, resources: Collection[str], quarters: Collection[int]
-) -> set[str]:
-    """Those of the resources that are taken in any of these quarters."""
-    row = ClinicHoldRow
-    wanted = select(row.resource).where(
-        row.resource.in_(sorted(resources)), row.quarter_ms.in_(sorted(quarters))
-    )
-    return set((await connection.execute(wanted)).scalars())
 
 
 async def hold(connection: AsyncConnection, ident: str, resource: str, quarters: Iterable[int]) -> None:
@@ -291,6 +275,11 @@ async def hold(connection: AsyncConnection, ident: str, resource: str, quarters:
 
 async def release(connection: AsyncConnection, ident: str) -> None:
     await connection.execute(delete(ClinicHoldRow).where(ClinicHoldRow.case_id == ident))
+
+
+def open_key(subject: Subject[Any], step: Step) -> str:
+    """What a case is known by to whoever opened it, before its id is."""
+    return _digest(f"{subject.kind}/{step.actor.id}/{step.key}".encode())
 
 
 # ---- rows

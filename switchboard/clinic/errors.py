@@ -20,6 +20,7 @@
         │   ├── NotAllSee         not_all_see         a party has not seen the newest version
         │   ├── StillAsked        still_asked         a question or a register query is still open
         │   ├── SamePerson        same_person         who asks cannot approve
+    │   ├── PaperRefused      paper_refused       the paper cannot be made or signed so; ``problems`` says why
         │   ├── TooMany           too_many            more of them than one case can have
         │   └── Full              slot_taken          nobody is free at that time (any more)
         │       ├── NotOpen       slot_closed         outside working hours, or too soon, or too far ahead
@@ -153,6 +154,14 @@ class SamePerson(Refused):
     code = "same_person"
     zh = "申请人不能审批自己的申请，请由另一人审批。"
     en = "Who asks cannot approve; another person has to."
+
+
+class PaperRefused(Refused):
+    """``problems`` are the words of whoever makes the papers."""
+
+    code = "paper_refused"
+    zh = "文书无法制作或签署。"
+    en = "The paper cannot be made or signed."
 
 
 class TooMany(Refused):

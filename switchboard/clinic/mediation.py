@@ -98,6 +98,8 @@ class Mediation:
     signed_ms: int | None = None
     confirmation: bool = True
     """Whether an application for judicial confirmation goes with the agreement."""
+    rounds: int = 0
+    """How often signing was opened: each time on a fresh paper."""
     paused_from: str | None = None
     outcome: str = ""
     gaps: tuple[tuple[int, str, str], ...] = ()
@@ -164,6 +166,8 @@ MEDIATION = machine(
 
 
 def apply(mediation: Mediation, step: Step, state: str) -> Mediation:
+    if state == "signing" and mediation.all_signed and step.verb != "complete":
+        raise NotNow  # it stands; only its end is still to be written
     change = _CHANGES.get(step.verb)
     changed = change(mediation, step) if change else mediation
     return replace(changed, paused_from=state) if step.verb == "party_left" else changed
@@ -309,7 +313,7 @@ def _open_signing(mediation: Mediation, step: Step) -> Mediation:
     silent = tuple(one.id for one in mediation.active if one.agreed != version.number)
     if silent:
         raise NoConsent(problems=silent)
-    return replace(mediation, confirmation=step["confirmation"])
+    return replace(mediation, confirmation=step["confirmation"], rounds=mediation.rounds + 1)
 
 
 def _check_turn(mediation: Mediation, party: Party) -> None:

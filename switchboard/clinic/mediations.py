@@ -24,6 +24,7 @@ log = structlog.get_logger(__name__)
 
 SIDES = {"applicant": "申请人", "respondent": "被申请人", "other": "其他当事人"}
 MEDIATOR_SIGNER = "mediator"
+PAPER_VERBS = ("open_signing", "sign", "sign_spoken")
 REQUESTER = "p0"
 """Whoever asked for the mediation, before a mediator has taken it."""
 
@@ -67,9 +68,16 @@ class Mediations:
         """One step, prepared; papers follow it. The last signature closes the signing and files the application."""
         data = self._prepared(case, step)
         made = Step(step.verb, step.actor, step.at_ms, step.key, data)
-        if self.maker is not None and step.verb in ("open_signing", "sign"):
-            await self._paper(case, made)
+        if self.maker is not None and step.verb in PAPER_VERBS:
+            await self._paper(self.maker, case, made)
         done = await self._cases.do(MEDIATIONS, case.id, made, base=base)
+        if (
+            self.maker is not None
+            and case.value.rounds
+            and case.state in ("signing", "paused")
+            and done.state in ("session", "failed")
+        ):
+            await self.maker.withdraw(_key(case, case.value), case.value.contact or "", by=step.actor.id)
         if done.state == "signing" and done.value.all_signed:
             done = await self.complete(done, step.at_ms)
         return done
@@ -100,48 +108,66 @@ class Mediations:
 
     # ---- papers
 
-    async def _paper(self, case: Case[Mediation], step: Step) -> None:
+    async def _paper(self, maker: PaperMaker, case: Case[Mediation], step: Step) -> None:
         """First looked at whether the step may be, then the paper, then the step: a paper is never ahead of a step that
-        was refused; when two sign at once, the paper takes one."""
-        maker, mediation = self.maker, case.value
-        MEDIATIONS.machine.after(case.state, step.verb, step.actor.role)
-        MEDIATIONS.apply(mediation, step, case.state)
-        version = mediation.newest
-        if maker is None or version is None or not mediation.contact:
+        was refused; when two sign at once, the paper takes one, and one that was killed in between is done again."""
+        known = await self._cases.verb_of(case.id, step.key)
+        if known is not None or not case.value.contact:
             return
-        paper = await maker.agreement(await self._agreement(case), by=mediation.agent or "mediator")
-        if step.verb == "sign" and step.data.get("strokes"):
-            mine = step.actor.role != "mediator"
-            signer = step.actor.id if mine else MEDIATOR_SIGNER
-            who = mediation.party(step.actor.id).identity if mine else None
-            identity = f"{case.id}/{signer}/{who.at_ms if who else 0}"
-            await maker.sign(paper, signer, identity=identity, strokes=step["strokes"])
+        MEDIATIONS.machine.after(case.state, step.verb, step.actor.role)
+        after = MEDIATIONS.apply(case.value, step, case.state)
+        paper = await maker.agreement(await self._agreement(case, after), by=after.agent or MEDIATOR_SIGNER)
+        if step.verb == "open_signing" or not after.electronic:
+            return
+        signer = MEDIATOR_SIGNER if step.verb == "sign" and step.actor.role == "mediator" else step["party"]
+        party = None if signer == MEDIATOR_SIGNER else after.party(signer)
+        checked = party.identity.at_ms if party and party.identity else 0
+        identity = f"{case.id}/{signer}/{checked}"
+        if (
+            step.verb == "sign_spoken"
+        ):  # the mediator writes for who is on the telephone; the recording says so
+            identity = f"spoken/{step['picture']}"
+        await maker.sign(paper, signer, identity=identity, hand=step.data.get("hand"))
 
-    async def _agreement(self, case: Case[Mediation]) -> AgreementPaper:
-        mediation, version = case.value, case.value.newest
+    async def _agreement(self, case: Case[Mediation], mediation: Mediation) -> AgreementPaper:
+        version = mediation.newest
         if version is None:
             raise NotFound
         agreement = self._texts.agreements[version.agreement]
         agent = await self._records.agent(mediation.agent or "")
-        mediator = agent.name if agent else ""
+        mediator = agent.name if agent else "调解员"
         ordered = sorted(mediation.active, key=lambda one: (one.order, one.id))
-        signers = [SignerOf(one.id, one.name, SIDES.get(one.side, "当事人")) for one in ordered]
         return AgreementPaper(
-            key=f"{case.id}-v{version.number}",
+            key=_key(case, mediation),
             contact=mediation.contact or case.id,
             number=case.number or case.id,
             place=await self._place(mediation.terminal),
             mediator=mediator,
             facts=agreement.checked(version.fields),
             terms=agreement.terms(version.fields),
-            signers=(*signers, SignerOf(MEDIATOR_SIGNER, mediator or "调解员", "调解员")),
+            signers=tuple(self._signer(case, one) for one in ordered),
             personal=not agreement.electronic,
+            court=mediation.confirmation and agreement.electronic,
             at_ms=version.at_ms,
         )
+
+    def _signer(self, case: Case[Mediation], party: Party) -> SignerOf:
+        number = self._identities.number(f"{case.id}/{party.id}", party.identity) if party.identity else None
+        return SignerOf(party.id, party.name, SIDES.get(party.side, "当事人"), number or "")
 
     async def _place(self, terminal: str | None) -> str:
         found = await self._records.terminals.of(terminal) if terminal else None
         return found.village if found else "公共法律服务网络"
+
+    async def pdf(self, case: Case[Mediation], *, court: bool) -> bytes:
+        """The newest agreement, or the application that goes with it. Raises NotFound."""
+        contact = case.value.contact
+        found = None
+        if self.maker is not None and contact:
+            found = await self.maker.content(_key(case, case.value), contact, court=court)
+        if found is None:
+            raise NotFound
+        return found
 
     # ---- to the judge
 
@@ -239,3 +265,9 @@ def people(parties: tuple[Party, ...]) -> str:
         mask = f"（身份证 {one.identity.mask}）" if one.identity else ""
         said.append(f"{SIDES.get(one.side, '当事人')}{one.name}{mask}")
     return "；".join(said)
+
+
+def _key(case: Case[Mediation], mediation: Mediation) -> str:
+    """Names one paper: this text, opened for signing this time."""
+    version = mediation.newest.number if mediation.newest else 0
+    return f"{case.id}-v{version}-r{mediation.rounds}"

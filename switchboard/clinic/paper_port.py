@@ -6,23 +6,26 @@ Without a maker everything goes on, and the case says that there is no file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class SignerOf:
-    """``id`` is the party's; ``role`` as printed."""
+    """``id`` is the party's; ``role`` as printed; ``number`` of the identity card, empty where it is not known."""
 
     id: str
     name: str
     role: str
+    number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AgreementPaper:
-    """``key``: the same one again is the same paper. ``signers`` in their order."""
+    """``key``: the same one again is the same paper. ``signers``: the parties in their order; the mediator comes last.
+    ``personal``: marriage, adoption, inheritance. ``court``: an application for confirmation is signed with it."""
 
     key: str
     contact: str
@@ -33,18 +36,59 @@ class AgreementPaper:
     terms: tuple[str, ...]
     signers: tuple[SignerOf, ...]
     personal: bool
+    court: bool
     at_ms: int
 
 
 class PaperMaker(Protocol):
+    async def begin(self) -> None:
+        """Once, before anything else: what a killed process left is put right."""
+        ...
+
     async def agreement(self, paper: AgreementPaper, *, by: str) -> str:
         """Makes the paper and returns its id. Raises ClinicError."""
         ...
 
-    async def sign(self, paper: str, signer: str, *, identity: str, strokes: Any) -> None:
+    async def sign(self, paper: str, signer: str, *, identity: str, hand: Mapping[str, Any] | None) -> None:
         """One signature, in order; the same again changes nothing. Raises ClinicError."""
         ...
 
-    async def withdraw(self, paper: str, *, by: str) -> None:
-        """The text is changed: this paper is not signed any more. Never fails for one that is over."""
+    async def content(self, key: str, contact: str, *, court: bool) -> bytes | None:
+        """The PDF of the agreement, or of the application, as it stands; None where there is none."""
         ...
+
+    async def withdraw(self, key: str, contact: str, *, by: str) -> None:
+        """They did not all sign: what was made under this key, if anything, is not signed any more."""
+        ...
+
+
+class LazyPapers:
+    """A maker that is opened with the first paper: ``opened`` may take a while and is asked in a thread."""
+
+    def __init__(self, opened: Callable[[], PaperMaker]) -> None:
+        self._opened = opened
+        self._opening = asyncio.Lock()
+        self._maker: PaperMaker | None = None
+
+    async def _open(self) -> PaperMaker:
+        async with self._opening:
+            if self._maker is None:
+                maker = await asyncio.to_thread(self._opened)
+                await maker.begin()
+                self._maker = maker
+            return self._maker
+
+    async def begin(self) -> None:
+        await self._open()
+
+    async def agreement(self, paper: AgreementPaper, *, by: str) -> str:
+        return await (await self._open()).agreement(paper, by=by)
+
+    async def sign(self, paper: str, signer: str, *, identity: str, hand: Mapping[str, Any] | None) -> None:
+        await (await self._open()).sign(paper, signer, identity=identity, hand=hand)
+
+    async def content(self, key: str, contact: str, *, court: bool) -> bytes | None:
+        return await (await self._open()).content(key, contact, court=court)
+
+    async def withdraw(self, key: str, contact: str, *, by: str) -> None:
+        await (await self._open()).withdraw(key, contact, by=by)

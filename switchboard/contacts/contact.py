@@ -145,6 +145,8 @@ class Contact:
     """Visitor and volunteer in their room."""
     lift: Lift | None = None
     """A call that is lifted to video."""
+    written: str | None = None
+    """What somebody wrote, who left a message without speaking."""
     into_room: RoomCode | None = None
     """The room for which the caller keyed in a code."""
     rules: Rules = field(init=False)

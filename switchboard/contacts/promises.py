@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ivr.intake import CODE_LENGTH
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from switchboard.calendar import Calendar
     from switchboard.config import Config
     from switchboard.house import House
+    from switchboard.records.events import ContactEvent
     from switchboard.records.fold import ContactRecord
 
 MORNING_HOUR = 9
@@ -90,7 +92,16 @@ async def promise(
 async def promised_contact(house: House, ident: str) -> Contact | None:
     """The contact as SQL has it, None when there is none."""
     found = await house.records.contact(ident)
-    return Contact.from_record(house, found[0], "") if found else None
+    if found is None:
+        return None
+    contact = Contact.from_record(house, found[0], "")
+    contact.written = written_in(found[1])
+    return contact
+
+
+def written_in(events: Iterable[ContactEvent]) -> str | None:
+    """What its caller wrote, in place of speaking."""
+    return next((str(event.data["text"]) for event in events if event.kind == "written"), None)
 
 
 def next_morning_ms(calendar: Calendar, at_ms: int) -> int:

@@ -11,6 +11,7 @@ from ivr.ari.client import Reconciled
 from routing.errors import RoutingError
 from routing.model import LiveEntry, agent_of
 from switchboard.contacts.contact import Contact
+from switchboard.contacts.promises import written_in
 from switchboard.records.numbers import mask_number
 from switchboard.times import now_ms
 
@@ -81,6 +82,9 @@ class Tasks:
         entries = {entry.id: entry for entry in (await self._house.engine.snapshot()).entries}
         for record in records:
             contact = Contact.from_record(self._house, record, "")
+            if record.medium == "message" and not record.recordings:
+                found = await self._house.records.contact(record.id)
+                contact.written = written_in(found[1]) if found else None
             _adopt_seats(contact, record, entries)
             self.begin(contact)
         log.info("promises found again", count=len(records), restarted=found.restarted)
@@ -164,7 +168,8 @@ def _message_row(contact: Contact) -> dict[str, Any]:
         "state": _state(contact),
         "attempts": contact.attempts,
         "seconds": round((contact.message_ms or 0) / 1000),
-        "listen": f"/api/contacts/{contact.id}/recordings/{contact.id}",
+        "text": contact.written,
+        "listen": f"/api/contacts/{contact.id}/recordings/{contact.id}" if contact.message_ms else None,
     }
 
 

@@ -4,7 +4,7 @@ The interface that the rest of the house calls (all of it blocks: use ``asyncio.
 
     provider = open_provider(config.data_dir, config.tsa)         # once per process; keys are made at the first start
     sealed = seal(Act(id, contact, title, members, events), target, provider)   # target: ....evidence.zip
-    report = check_container(path, provider.roots)                # report.holds, report.trusted, report.findings
+    report = check_container(path, provider.roots)                # .trusted: whole and ours; .findings
     signed = sign_pdf(content, Mark(...), provider)               # PAdES B-T, an incremental update
     report = check_pdf(content, provider.roots)
 

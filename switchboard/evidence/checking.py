@@ -81,11 +81,11 @@ class _Check:
             self._members(tail.manifest)
             self._events(tail.manifest, texts[EVENTS])
         at = stamp.at if stamp else None
-        trusted = stamp is not None and stamp.trusted and leads_to(chain, self._roots, at)
+        known = stamp is not None and stamp.trusted and leads_to(chain, self._roots, at)
         return Report(
             "container",
             self._found,
-            trusted,
+            known,
             authority=hashlib.sha256(chain[-1]).hexdigest() if chain else "",
             stamped_at=at,
             title=_text(tail.manifest, "title"),

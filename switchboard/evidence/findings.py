@@ -24,12 +24,12 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of one file. ``trusted``: the signer and the stamp lead to an authority that whoever checks has named;
+    """All of one file. ``known``: the signer and the stamp lead to an authority that whoever checks has named;
     ``authority``: SHA-256 of the root's certificate, to be compared with what the house has published."""
 
     kind: Literal["container", "pdf"]
     findings: Sequence[Finding]
-    trusted: bool
+    known: bool
     authority: str = ""
     stamped_at: datetime | None = None
     title: str = ""
@@ -39,6 +39,11 @@ class Report:
     def holds(self) -> bool:
         """Nothing was altered. Says nothing about who made it: see ``trusted``."""
         return bool(self.findings) and all(finding.holds for finding in self.findings)
+
+    @property
+    def trusted(self) -> bool:
+        """Nothing was altered, and it was sealed under an authority that whoever checks has named."""
+        return self.holds and self.known
 
     @property
     def bad(self) -> list[Finding]:

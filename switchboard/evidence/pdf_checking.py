@@ -52,7 +52,7 @@ def check_pdf(pdf: bytes, roots: Sequence[bytes] = ()) -> Report:
     return Report(
         "pdf",
         findings,
-        trusted=len(known) == len(embedded) and all(stamp.trusted for stamp in known),
+        known=len(known) == len(embedded) and all(stamp.trusted for stamp in known),
         authority=known[-1].authority if known else "",
         stamped_at=known[-1].at if known else None,
         facts={"signatures": [_described(one) for one in embedded]},

@@ -26,5 +26,8 @@ anything twice changes nothing.
     upload.pages, upload.pdf                                       # clean files: JPEG or PNG; a PDF where it was one
     file = house.uploads.path(upload.pages[0].sha256)
 
+    sealed = await house.sealing.seal(contact, act="case-7", title="...", facts={"kind": "mediation"}, by="m001")
+    sealed.file                                                    # one container with all of it (switchboard.evidence)
+
 All raise PaperError (each with ``code``, ``zh``, ``en``) and RecordsAway.
 """

@@ -12,6 +12,8 @@
     ├── NotYourTurn              not_your_turn        somebody else signs first
     ├── ElectronicNotAllowed     electronic_not_allowed   by hand only: Electronic Signature Law, article 3
     ├── HandwritingUnfit         handwriting_unfit    no strokes, too many, or a picture that is none
+    ├── ActNotReady              act_not_ready        a recording is still being made; try again shortly
+    ├── ActDamaged               act_damaged          what lies in the container's place is not this act, or was altered
     ├── PaperDamaged             paper_damaged        the file is not what its digest says, or is gone
     ├── UploadRefused            upload_refused       not what it says it is, or not one of the kinds taken; quarantined
     │   ├── UploadTooLarge       upload_too_large     bytes, pixels or pages
@@ -110,6 +112,18 @@ class PaperDamaged(PaperError):
     code = "paper_damaged"
     zh = "文书的文件损坏或缺失，请联系管理员。"
     en = "The paper's file is damaged or gone: ask an administrator."
+
+
+class ActNotReady(PaperError):
+    code = "act_not_ready"
+    zh = "录音录像还在整理，请稍后再封存。"
+    en = "The recording is still being made ready: seal again shortly."
+
+
+class ActDamaged(PaperError):
+    code = "act_damaged"
+    zh = "证据包损坏或不是这件事项的，请联系管理员。"
+    en = "The container is damaged or belongs to another act: ask an administrator."
 
 
 class UploadRefused(PaperError):

@@ -19,6 +19,7 @@ from switchboard.visits.tapes import RoomRecording
 from video.tokens import Role
 
 if TYPE_CHECKING:
+    from switchboard.contacts.colleagues import Wanted
     from switchboard.visits.rooms import Pass
     from switchboard.visits.visitor import Visitor
 
@@ -26,8 +27,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_S = 0.25
 
-Over = Literal["left", "lost"]
-"""The volunteer has hung up; the volunteer's desk is gone and did not come back."""
+Over = Literal["left", "lost", "passed"]
+"""The volunteer has hung up; the volunteer's desk is gone and did not come back; the visit was passed on."""
 
 
 def new_room(contact: str) -> str:
@@ -45,6 +46,7 @@ class Meeting:
         self._contact = visitor.contact
         self._rooms = visitor.rooms
         self._left = asyncio.Event()
+        self._passed = False
         self.left_by: Literal["agent", "caller"] = "agent"
         """Who has ended the talk, once it is over."""
         self._recording = RoomRecording(visitor.contact, visitor.rooms, room)
@@ -97,6 +99,11 @@ class Meeting:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._left.wait()
+            if self._recording.why == "hold" and not self.held:  # asked in by the room's own button
+                self._go_on_recording()
+                self.tell()
+            if self._passed:
+                return "passed"
             if self._left.is_set() or not self._rooms.is_open(self.room):
                 return "left"
             if self._volunteer_is_here():
@@ -115,6 +122,59 @@ class Meeting:
         """The volunteer hangs up."""
         if agent == self.party.agent:
             self._left.set()
+
+    # ---- as in a call (contacts.conversation): each returns why not (a code of the desk's words), or None
+
+    @property
+    def lead(self) -> Party:
+        return self.party
+
+    @property
+    def busy(self) -> str | None:
+        """Nobody else can be in the way: a visit has one volunteer."""
+        return None
+
+    @property
+    def held(self) -> bool:
+        """Whether the visitor stands before the door: no picture and no voice passes, in either direction."""
+        person = self._rooms.person(self.room, self._visitor.terminal.id)
+        return person is not None and not person.admitted
+
+    async def hold(self) -> str | None:
+        """The visitor neither sees nor hears the volunteer, nor the volunteer the visitor; their screen says so, and
+        nothing is recorded."""
+        if self.held:
+            return None
+        if self._recording.runs and not self._recording.paused:
+            self._recording.pause("hold")
+        if not self._rooms.send_back(self.room, self.party.agent, self._visitor.terminal.id):
+            self._go_on_recording()
+            return "not_talking"
+        self._contact.note("together", groups=[["caller"]])
+        self.tell()
+        return None
+
+    async def resume(self) -> str | None:
+        if not self.held:
+            return None
+        if not self._rooms.admit(self.room, self.party.agent, self._visitor.terminal.id):
+            return "not_talking"
+        self._go_on_recording()
+        self._contact.note("together", groups=[["caller", self.party.agent]])
+        self.tell()
+        return None
+
+    def _go_on_recording(self) -> None:
+        if self._recording.why == "hold":
+            self._recording.resume()
+
+    async def pass_on(self, wanted: Wanted, note: str) -> str | None:
+        """Let the visitor go to a colleague or a matter, at once: back to the queue, at the place they had."""
+        await self.hold()
+        self._contact.pass_on(self.party.agent, wanted, note)
+        self._passed = self.party.done = True
+        self._left.set()
+        return None
 
     def end_by_visitor(self) -> None:
         """The visitor ends the talk and stays for the survey."""
@@ -146,6 +206,8 @@ class Meeting:
         """Begin, or end for good: the visitor has said so."""
         if wanted and self._contact.talked and self._contact.records_talks:
             self._recording.begin()
+            if self.held:
+                self._recording.pause("hold")
         elif not wanted:
             self._recording.end()
         self.tell()
@@ -155,6 +217,8 @@ class Meeting:
         """What is shown and said is left out from now on, or kept again; both pages say so."""
         if not self.recording:
             return "not_recorded"
+        if self.held:
+            return "on_hold"
         self._recording.pause() if paused else self._recording.resume()
         self.tell()
         return None
@@ -166,3 +230,7 @@ class Meeting:
         if agent != self.party.agent:
             return None
         return {"kind": "visit", "state": "up", **self.pass_of_agent.frame()}
+
+    def talk_frame(self) -> dict[str, Any]:
+        """What is added to the volunteer's ``contact``, as a conversation does."""
+        return {"held": self.held}

@@ -14,9 +14,8 @@ from collections.abc import Collection
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import structlog
 
 from ivr.ari.bridge import Bridge
@@ -33,7 +32,9 @@ from ivr.prompts.errors import PromptError
 from video.bridge import VideoBridge
 from video.errors import RoomClosed, RoomFull, RoomRefused, SentBack, VideoError
 from video.participant import Participant, Standing
-from video.phone.peer import PhonePeer
+
+if TYPE_CHECKING:  # it loads FFmpeg's libraries, which no start waits for
+    from video.phone.peer import PhonePeer
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +95,8 @@ async def take_part(call: Call, bridge: VideoBridge, room: str, token: str, *, r
         except RoomRefused:
             how = "over"
         except (VideoError, AudioFailed, AriError) as error:
-            log.warning("telephone without a room", code=error.code)
+            why = error.why if isinstance(error, AudioFailed) else ""
+            log.warning("telephone without a room", code=error.code, why=why)
             how = "lost"
         with suppress(AriError):
             await say(call, [_LAST_WORDS[how]])
@@ -312,5 +314,7 @@ def _decoded(path: Path, _changed_ns: int) -> bytes:
     if path.suffix == ".wav":
         with wave.open(str(path)) as file:
             return file.readframes(file.getnframes())
+    import numpy as np  # the first time somebody is told something
+
     table = np.array(SAMPLES, "<i2")
     return table[np.frombuffer(path.read_bytes(), np.uint8)].tobytes()

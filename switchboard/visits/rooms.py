@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import structlog
 
@@ -21,7 +21,7 @@ from switchboard.records.rooms import MOST_EVENTS_OF_ROOM, OpenRoom, RoomEvent
 from switchboard.times import now_ms
 from switchboard.visits.relay import ice_servers
 from video.bridge import VideoBridge
-from video.errors import PortError, RoomClosed, StateUnreadable
+from video.errors import PortError, RoomClosed, StateUnreadable, VideoError
 from video.events import Event, EventsMissed
 from video.participant import Outlet, Participant, Standing
 from video.room import Room
@@ -186,6 +186,25 @@ class Rooms:
         """Whether an encrypted connection of this person stands and something came over it lately."""
         found = self.person(name, person)
         return bool(found and found.peer and found.peer.ready and not found.media_lost_ns)
+
+    def send_back(self, name: str, host: str, person: str) -> bool:
+        """This host puts that person before the door: nothing passes any more, in either direction. False when one of
+        them is not there."""
+        return self._moves(name, host, person, "send_back")
+
+    def admit(self, name: str, host: str, person: str) -> bool:
+        return self._moves(name, host, person, "admit")
+
+    def _moves(self, name: str, host: str, person: str, how: Literal["admit", "send_back"]) -> bool:
+        room, by, who = self.bridge.rooms.get(name), self.person(name, host), self.person(name, person)
+        if room is None or by is None or who is None:
+            return False
+        try:
+            (room.admit if how == "admit" else room.send_back)(by, who.id)
+        except VideoError as error:
+            log.warning("nobody moved", room=name, error=error.code)
+            return False
+        return True
 
     def people(self, name: str) -> int:
         """How many are in the room or before its door."""

@@ -38,6 +38,7 @@ WORDS = {
         "这个电话号码无法回拨，请检查后重新输入",
         "This number cannot be called; check it and type it again",
     ),
+    "empty": ("请先写下留言", "Write your message first"),
     "not_paired": (
         "此终端尚未配对或已停用，请联系管理员",
         "This terminal is not paired, or was switched off",
@@ -61,11 +62,12 @@ class Hello(_Frame):
 class Order(_Frame):
     """What a terminal may ask for. Only the fields of its own kind are read."""
 
-    type: str = Field(pattern="^(consent|callback|answer|end|paper|leave)$")
+    type: str = Field(pattern="^(consent|callback|message|answer|end|paper|leave)$")
     id: str = Field(min_length=1, max_length=64)
     recording: bool = False
     number: str = Field("", max_length=32)
     later: bool = False
+    text: str = Field("", max_length=2_000)
     question: str = Field("", max_length=40)
     answer: str = Field("", max_length=8)
 
@@ -230,6 +232,14 @@ class VisitSocket:
                 if number is None:
                     return "bad_number"
                 return None if visitor.wants_callback(number, later=order.later) else "not_now"
+            case "message":
+                text = "".join(char for char in order.text if char.isprintable() or char == "\n").strip()
+                if not text:
+                    return "empty"
+                number = self._dialable(order.number) if order.number else None
+                if order.number and number is None:
+                    return "bad_number"
+                return None if visitor.leaves_message(text, number) else "not_now"
             case "answer":
                 return None if visitor.answers(order.question, order.answer) else "not_now"
             case "end":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from switchboard.contacts.contact import Contact
+from switchboard.evidence.provider import SEAL_KEY
 from switchboard.times import now_ms
 from switchboard.visits.rooms import Rooms
 from video.recording.errors import RecordingError
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-SEAL_KEY = "seal-key.pem"
-
 
 class RoomRecording:
     """The recording of one room. Times are milliseconds since its beginning."""
@@ -39,6 +38,8 @@ class RoomRecording:
         self._tapes: RoomTapes | None = None
         self._begun_ms: int | None = None
         self._paused_ms: int | None = None
+        self.why: str | None = None
+        """Why it is paused."""
         self._gaps: list[tuple[int, int]] = []
 
     @property
@@ -75,7 +76,7 @@ class RoomRecording:
         if not self.runs or self.paused or room is None:
             return
         room.record(None)
-        self._paused_ms = self._now()
+        self._paused_ms, self.why = self._now(), why
         self._contact.note("recording_paused", id=self.ident, from_ms=self._paused_ms, why=why)
 
     def resume(self) -> None:
@@ -83,7 +84,7 @@ class RoomRecording:
         if self._paused_ms is None or room is None:
             return
         room.record(self._tapes)
-        gap, self._paused_ms = (self._paused_ms, self._now()), None
+        gap, self._paused_ms, self.why = (self._paused_ms, self._now()), None, None
         self._gaps.append(gap)
         self._contact.note("recording_resumed", id=self.ident, from_ms=gap[0], to_ms=gap[1])
 

@@ -90,8 +90,11 @@ async def serve(visitor: Visitor, recalled: Recalled | None = None) -> None:
             over = await talk(visitor, meeting, found=found)
         if over == "left":
             break
-        visitor.notice = "volunteer_lost"
-        contact.left_alone()
+        visitor.notice = "passed_on" if over == "passed" else "volunteer_lost"
+        if over == "passed":
+            contact.once_more()
+        else:
+            contact.left_alone()
     contact.end("completed", meeting.left_by)
     await ask_survey(visitor)
 
@@ -106,7 +109,7 @@ async def wait_for_volunteer(visitor: Visitor, held: AsyncExitStack) -> Meeting 
         with suppress(TimeoutError):
             async with asyncio.timeout(house.config.longest_wait_ms / 1000):
                 while True:
-                    met = await volunteer_or(contact, inbox, visitor.books_callback())
+                    met = await volunteer_or(contact, inbox, visitor.chooses())
                     if not isinstance(met, Accepted):  # a call-back is booked
                         return None
                     if meeting := await _volunteer_comes(visitor, met, held):
@@ -179,7 +182,7 @@ async def nobody_answers(visitor: Visitor, why: Literal["closed", "timed_out"]) 
     if visitor.choices:
         with suppress(TimeoutError):
             async with asyncio.timeout(READ_S):
-                await visitor.books_callback()
+                await visitor.chooses()
     contact.end("timed_out" if why == "timed_out" else "closed", "system")
 
 

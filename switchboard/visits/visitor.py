@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,9 @@ from ivr.call import WhileThere
 from routing.errors import RoutingError
 from switchboard.contacts.callback import book
 from switchboard.contacts.promises import next_morning_ms
+from switchboard.errors import SwitchboardError
 from switchboard.times import now_ms
+from switchboard.visits.left_message import leave_spoken, leave_written
 
 if TYPE_CHECKING:
     from switchboard.contacts.contact import Contact
@@ -56,7 +58,7 @@ class Visitor:
         self.opens_ms: int | None = None
         self.promised: dict[str, Any] | None = None
         self.answered: dict[str, str] = {}
-        self._orders: asyncio.Queue[tuple[str, int | None]] = asyncio.Queue(1)
+        self._orders: asyncio.Queue[Coroutine[Any, Any, Contact]] = asyncio.Queue(1)
         self._answer = asyncio.Event()
         self._told: dict[str, Any] = {}
 
@@ -81,9 +83,23 @@ class Visitor:
         """``number`` can be dialled. False when something was chosen already, or it is too late for it."""
         if "callback" not in self.choices or self._orders.full():
             return False
-        self._orders.put_nowait(
-            (number, next_morning_ms(self.contact.house.calendar, now_ms()) if later else None)
-        )
+        next_ms = next_morning_ms(self.contact.house.calendar, now_ms()) if later else None
+        self._orders.put_nowait(book(self.contact.house, self.contact, number, next_ms))
+        return True
+
+    def leaves_message(self, text: str, number: str | None) -> bool:
+        """A written message in place of waiting; ``number`` can be dialled. False as in ``wants_callback``."""
+        return self._leaves(leave_written(self.contact.house, self.contact, text, number))
+
+    def speaks_message(self, sound: bytes, number: str | None) -> bool:
+        """The same, spoken. What is no sound is told by ``failed``."""
+        return self._leaves(leave_spoken(self.contact.house, self.contact, sound, number))
+
+    def _leaves(self, leaving: Coroutine[Any, Any, Contact]) -> bool:
+        if "message" not in self.choices or self._orders.full():
+            leaving.close()
+            return False
+        self._orders.put_nowait(leaving)
         return True
 
     def answers(self, question: str, answer: str) -> bool:
@@ -99,14 +115,23 @@ class Visitor:
 
     # ---- what the coroutine waits for
 
-    async def books_callback(self) -> None:
-        """Until a call-back was chosen and promised: it is in SQL then, and in the queue at this visit's place."""
-        number, next_ms = await self._orders.get()
+    async def chooses(self) -> None:
+        """Until a call-back was chosen, or a message left, and promised: it is in SQL then, a call-back in the queue at
+        this visit's place. What could not be kept is said, and waiting goes on."""
         contact = self.contact
-        contact.booking = asyncio.create_task(book(contact.house, contact, number, next_ms))
-        booked = await asyncio.shield(contact.booking)
-        self.promised = {"code": booked.code, "due": booked.due_ms, "next": booked.next_ms}
-        self.changed()
+        while True:
+            contact.booking = asyncio.create_task(await self._orders.get())
+            try:
+                booked = await asyncio.shield(contact.booking)
+            except (SwitchboardError, OSError) as error:
+                contact.booking = None
+                log.warning("message not kept", contact=contact.id, error=type(error).__name__)
+                self.notice = "message_not_kept"
+                self.changed()
+                continue
+            self.promised = {"code": booked.code, "due": booked.due_ms, "next": booked.next_ms}
+            self.changed()
+            return
 
     async def answered_all(self) -> None:
         """Until every question has its answer, or so long."""
@@ -169,7 +194,7 @@ class Visitor:
         contact = self.contact
         if contact.stage not in ("intake", "waiting", "ringing") or contact.end_reason or self.promised:
             return []
-        return ["callback"] if contact.house.calls_out and not contact.demo else []
+        return ["callback", "message"] if contact.house.calls_out and not contact.demo else ["message"]
 
     @property
     def survey(self) -> dict[str, Any] | None:
@@ -204,6 +229,7 @@ class Visitor:
             "records": contact.records_talks,
             "recording": bool(meeting and meeting.recording),
             "recording_paused": bool(meeting and meeting.paused),
+            "held": bool(meeting and meeting.held),
             "agent": {"name": agent["name"], "role": agent["role"]} if agent else None,
             "room": self.room.frame() if self.room else None,
             "telephone": meeting.telephone if meeting else None,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from ivr.dialling import caller_number
 from switchboard.clinic.booking import BOOKINGS, KINDS, SESSIONS, Booking, Session
 from switchboard.clinic.bookings import Wanted
-from switchboard.clinic.cases import Case
+from switchboard.clinic.cases import Case, Step
 from switchboard.clinic.machine import Actor
 from switchboard.errors import InvalidInput, NotFound, NotPaired, NoVideo
 from switchboard.records import mask_number
@@ -322,7 +322,8 @@ async def arrive(call: Call) -> Arrived:
     )
     visit = call.house.visits.begin(terminal, wish).contact.id
     if case.state == "booked":
-        step = step_of(call.body, "arrive", Actor(terminal.id, "terminal"), contact=visit)
+        actor = Actor(terminal.id, "terminal")
+        step = Step("arrive", actor, now_ms(), "arrive", {"contact": visit})  # whoever comes, comes once
         await clinic.bookings.arrive(case.id, step)
     return Arrived(visit=visit, socket="/ws/visit")
 

@@ -149,6 +149,10 @@ class WebHouse(Protocol):
         """A call's lift to video, while both go on."""
         ...
 
+    def dialable(self, number: str | None) -> str | None:
+        """A number that may be called back, in our one form; None for anything else."""
+        ...
+
     def live_contact(self, contact_id: str) -> Contact | None:
         """A contact that goes on here."""
         ...

@@ -97,15 +97,20 @@ class SigningOpened(Digest):
 
 
 class SignedBy(Digest):
-    """``picture``: SHA-256 of the drawn name; ``strokes``: the drawing itself, for the paper."""
+    """``picture``: SHA-256 of the drawn name; ``hand``: the drawing itself, for the paper, as ``{"width", "height",
+    "strokes": [[[x, y, ms], ...], ...]}``."""
 
     picture: Sha | None = None
-    strokes: list[Any] | None = Field(None, max_length=500)
+    hand: dict[str, Any] | None = Field(None, max_length=3)
 
 
 class SignedFor(Digest):
+    """For somebody on the telephone, or on paper: ``picture`` is the SHA-256 of the recording, or of the photographed
+    page; ``hand`` what the mediator writes on the paper."""
+
     party: PartyId
     picture: Sha
+    hand: dict[str, Any] | None = Field(None, max_length=3)
 
 
 class Left(Input):

@@ -24,6 +24,7 @@ from switchboard.web import (
     help_calls,
     law,
     links,
+    mediation_papers,
     mediations,
     own_figures,
     own_phone,
@@ -71,7 +72,16 @@ PARTS = (
     *(api, rules, prompts, callers, calendar, directory, walk),
     *(own_phone, own_figures, appeals, shifts, swaps, help_calls),
     *(law, tickets, earlier, terminals, links, rooms),
-    *(clinic_catalogue, bookings, calendar_feeds, acts, mediations, confirmations, clinic_aid),
+    *(
+        clinic_catalogue,
+        bookings,
+        calendar_feeds,
+        acts,
+        mediations,
+        mediation_papers,
+        confirmations,
+        clinic_aid,
+    ),
     *(sockets, files),
 )
 

@@ -17,15 +17,20 @@ from switchboard.errors import (
     InvalidInput,
     NameTaken,
     NotFound,
+    NotJson,
+    NotNow,
     NotPaired,
     NoVideo,
     TerminalKnown,
+    TooLarge,
     TooManyTries,
     WrongCode,
 )
 from switchboard.records.terminal_reports import Health, Help, Report
 from switchboard.records.terminals import CODE_MS, Terminal
 from switchboard.times import now_ms
+from switchboard.visits.left_message import MOST_BYTES
+from switchboard.visits.left_message import TYPES as SOUNDS
 from switchboard.visits.visitor import Visitor
 from switchboard.visits.visits import Visits, Wish
 from switchboard.web.house import WebHouse
@@ -36,6 +41,7 @@ from switchboard.web.state import PAIRING_DOOR
 routes = Routes()
 
 SOCKET = "/ws/visit"
+UPLOAD_S = 60.0
 
 _OWN_FILE = re.compile(r"assets/(terminal-[A-Za-z0-9_-]+\.(?:js|css))")
 
@@ -140,6 +146,12 @@ class NewVisit(Input):
     language: Slug = "zh"
     priority: Slug | None = Field(None, description="a reason of the policy, as over_80")
     consent: bool | None = Field(None, description="whether to record; null: asked later")
+
+
+class Spoken(Input):
+    """``number``: where the answer may be called; none: it is asked for again at the desk."""
+
+    number: str | None = Field(None, max_length=32)
 
 
 class NewReport(Input):
@@ -434,6 +446,34 @@ async def visit(call: Call) -> VisitView:
 )
 async def leave_visit(call: Call) -> None:
     (await _mine(call)).leave()
+
+
+@routes.add(
+    "PUT",
+    "/api/visits/{id}/message",
+    roles=ANYBODY,
+    summary="A spoken message in place of waiting: the body is the sound, as a browser records it",
+    status=202,
+    query=Spoken,
+    parts={"id": SLUG},
+)
+async def speak_message(call: Call) -> web.Response:
+    """202: it is being kept; ``promised`` of the visit tells that it is, ``notice`` that it could not be."""
+    visitor, request = await _mine(call), call.request
+    if request.content_type not in SOUNDS:
+        raise NotJson
+    number = call.house.dialable(call.query.number) if call.query.number else None
+    if call.query.number and number is None:
+        raise InvalidInput(fields=("number",))
+    sound = bytearray()
+    async with asyncio.timeout(UPLOAD_S):
+        async for chunk in request.content.iter_chunked(1 << 16):
+            sound += chunk
+            if len(sound) > MOST_BYTES:
+                raise TooLarge
+    if not visitor.speaks_message(bytes(sound), number):
+        raise NotNow
+    return web.Response(status=202)
 
 
 async def _terminal(call: Call) -> Terminal:

@@ -19,7 +19,7 @@ from tests.support.promises import PROMISES
 from tests.support.prompts import FAREWELL, MENU, NOT_KEPT, PRESS_ONE, SAVED, WHEN
 from tests.support.rtp import RtpPeer
 from tests.support.switchboard import PASSWORD, Switchboard, eventually
-from tests.support.terminals import loudness, terminal
+from tests.support.terminals import VISITOR_HZ, in_room, loudness, sees_and_hears, terminal
 from video.client import VideoClient
 
 HOST_HZ, CALLED_HZ, CALLER_HZ = 500, 900, 1200
@@ -159,7 +159,7 @@ async def test_a_host_calls_out_and_a_caller_comes_in_by_the_code_also_after_a_k
             await home.ended(PATIENCE_S, nth=2)
             await heard_by(caller.rtp, HOST_HZ)  # whoever called is back by itself
             await hears(host, ident, CALLER_HZ)
-            await host.ask("end")
+            await asked(http, "DELETE", f"/api/rooms/{name}", status=204)
             await caller.rtp.hear(FAREWELL, PATIENCE_S)
             await caller.ended(PATIENCE_S)
     records = {one.medium: one for one in await switchboard.wait_ended(2, PATIENCE_S)}
@@ -181,10 +181,15 @@ async def test_a_visitor_whose_network_is_gone_goes_on_by_telephone(switchboard:
             view = await visitor.until(lambda v: v["telephone"] and v["room"])
             told = view["telephone"]
             assert told["number"] == "12348"
-            visitor.enters = False  # nothing comes from the terminal's page any more
+            await sees_and_hears(page, VISITOR_HZ)
+            (await in_room(visitor)).cut = True  # nothing comes from the terminal's page any more
+
+            async def gone() -> bool:
+                return any(one["standing"] == "gone" for one in page.view["participants"])
+
+            await eventually(gone, PATIENCE_S, "the volunteer's page sees that the visitor is gone")
             async with Caller(switchboard.sip_port, "13800138301") as caller:
                 await comes_by_code(caller, told["code"])
-                await caller.rtp.hear(SAVED, PATIENCE_S)
                 await heard_by(caller.rtp, AGENT_HZ)
                 person = next(one for one in page.view["participants"] if one["id"] != page.id)
                 assert (person["via"], person["standing"]) == ("phone", "here")

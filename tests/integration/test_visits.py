@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
+import wave
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
 
+from switchboard.clinic.booking import BOOKINGS, Booking
+from switchboard.clinic.cases import Cases, Step
+from switchboard.clinic.machine import Actor
+from switchboard.times import now_ms
 from switchboard.visits.simulated import SimulatedTerminal, TerminalRefused
 from switchboard.visits.synthetic import Picture, Tone
 from tests.support.agents import Manner, ScriptedDesk
@@ -232,3 +240,181 @@ async def test_nobody_comes_in_without_the_right_token(switchboard: Switchboard)
         await visitor.until(lambda v: v["survey"])
         async with VideoClient(f"{url}/video/{mine['room']}", mine["token"]) as late:
             await refused(late, "video.room_closed")
+
+
+async def test_hold_stops_picture_and_voice_both_ways_and_no_second_of_it_is_recorded(
+    switchboard: Switchboard,
+) -> None:
+    async with terminal(switchboard) as visitor, volunteer(switchboard) as desk:
+        ident = await visitor.begin(matter="labour", consent=True)
+        async with desk_in_room(switchboard, desk) as page:
+            await sees_and_hears(page, VISITOR_HZ)
+            await desk.until(lambda d: d.contact and d.contact["recording"], 20, "the recording light")
+            await desk.command("hold", contact=ident)
+            view = await visitor.until(lambda v: v["held"])
+            assert (view["stage"], view["recording_paused"]) == ("talking", True)
+            room = await in_room(visitor)
+            await eventually(
+                lambda: _is_so(lambda: room.view["standing"] == "waiting"), 20, "before the door"
+            )
+            assert room.view["participants"] == []
+            assert desk.contact is not None
+            assert desk.contact["held"]
+            await desk.command("resume", contact=ident)
+            await visitor.until(lambda v: not v["held"] and not v["recording_paused"])
+            await sees_and_hears(page, VISITOR_HZ)
+            await sees_and_hears(room, AGENT_HZ)
+            await desk.hang_up()
+            await visitor.until(lambda v: v["survey"])
+            await visitor.order("leave")
+    _, events = await switchboard.contact(ident)
+    paused = [event.data.get("why") for event in events if event.kind == "recording_paused"]
+    together = [event.data["groups"] for event in events if event.kind == "together"]
+    assert (paused, together) == (["hold"], [[["caller"]], [["caller", "v901"]]])
+
+
+async def test_a_visit_is_passed_on_with_a_note_and_keeps_its_place() -> None:
+    env = {"ASTERISK": "none", "WRAP_UP_MS": "60000"}
+    async with Switchboard(volunteers=2, env=env) as switchboard, terminal(switchboard) as visitor:
+        async with volunteer(switchboard) as first:
+            ident = await visitor.begin(matter="labour", consent=False)
+            async with desk_in_room(switchboard, first) as page:
+                view = await visitor.until(lambda v: v["stage"] == "talking")
+                queued = view["queued"]
+                await sees_and_hears(page, VISITOR_HZ)
+                before = view["room"]["room"]
+                async with volunteer(switchboard, "v902") as second:
+                    await first.command("transfer", contact=ident, agent="v902", matter=None, note="要看合同")
+                    await first.wait_state("wrap_up")
+                    async with desk_in_room(switchboard, second) as other:
+                        view = await visitor.until(lambda v: v["stage"] == "talking" and v["agent"])
+                        assert (view["queued"], view["agent"]["name"]) == (queued, "志愿者 v902")
+                        assert view["room"]["room"] != before
+                        assert second.contact is not None
+                        passed = second.contact["card"]["passed"]
+                        assert (passed["by"]["id"], passed["note"]) == ("v901", "要看合同")
+                        await sees_and_hears(other, VISITOR_HZ)
+                        assert page.ended  # nothing of the visitor reaches the first any more
+                        await visitor.order("leave")
+        (record,) = await switchboard.wait_ended(1, 20)
+    assert (record.agent, record.reservations, record.end_reason) == ("v902", 2, "completed")
+
+
+async def test_a_visitor_whom_nobody_answers_leaves_a_message_written_or_spoken(
+    switchboard: Switchboard,
+) -> None:
+    """Both are on a desk as every message is, also after a restart; what is no sound ends nothing."""
+    spoken = io.BytesIO()
+    with wave.open(spoken, "wb") as out:
+        out.setparams((1, 2, 16_000, 0, "NONE", ""))
+        out.writeframes(b"\x10\x20" * 32_000)
+    token = await paired(switchboard)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "audio/wav"}
+    async with (
+        SimulatedTerminal(switchboard.base_url, token) as visitor,
+        aiohttp.ClientSession(switchboard.base_url, headers=headers) as http,
+    ):
+        await visitor.begin(matter="labour")
+        await visitor.until(lambda v: "message" in v["choices"])
+        with pytest.raises(TerminalRefused, match="empty"):
+            await visitor.order("message", text=" ")
+        with pytest.raises(TerminalRefused, match="bad_number"):
+            await visitor.order("message", text="x", number="110")
+        await visitor.order("message", text="<b>老板不给工资</b>")
+        view = await visitor.until(lambda v: v["ended"])
+        assert (view["ended"], len(view["promised"]["code"])) == ("message_left", 6)
+        ident = await visitor.begin(matter="debt")
+        await visitor.until(lambda v: "message" in v["choices"])
+        async with http.put(f"/api/visits/{ident}/message", data=b"no sound at all") as answer:
+            assert answer.status == 202
+        await visitor.until(lambda v: v["notice"] == "message_not_kept" and not v["ended"])
+        async with http.put(f"/api/visits/{ident}/message", data=spoken.getvalue()) as answer:
+            assert answer.status == 202
+        await visitor.until(lambda v: v["ended"] == "message_left")
+    async with volunteer(switchboard) as desk:
+        await desk.until(lambda d: len(d.messages) == 2, 20, "both messages")
+        written, said = sorted(desk.messages, key=lambda one: one["seconds"])
+        assert (written["text"], written["listen"]) == ("<b>老板不给工资</b>", None)
+        assert (said["text"], said["seconds"]) == (None, 2)
+        async with switchboard.sign_in("v901", PASSWORD) as own, own.get(said["listen"]) as answer:
+            assert (answer.status, (await answer.read())[:4]) == (200, b"RIFF")
+
+
+async def test_a_recording_whose_visit_does_not_go_on_after_a_kill_is_sealed_at_the_next_start(
+    switchboard: Switchboard,
+) -> None:
+    async with terminal(switchboard) as visitor, volunteer(switchboard) as desk:
+        ident = await visitor.begin(matter="labour", consent=True)
+        async with desk_in_room(switchboard, desk) as page:
+            await sees_and_hears(page, VISITOR_HZ)
+            await desk.until(lambda d: d.contact and d.contact["recording"], 20, "the recording light")
+            await sees_and_hears(await in_room(visitor), AGENT_HZ)
+            (folder,) = (switchboard.data_dir / "recordings" / ident).iterdir()
+            await eventually(
+                lambda: _is_so(lambda: _bytes_of(folder) > 100_000), 20, "something on the tapes"
+            )
+            await switchboard.kill()
+    async with (
+        switchboard.records() as records
+    ):  # the terminal was taken away meanwhile: nobody can resume it
+        await records.terminals.disable("t-1", by="a900", at_ms=1)
+        await records.append(ident, "ended", key="ended", reason="lost", by="system", hangup_cause=None)
+    await switchboard.start()
+
+    async def sealed() -> bool:
+        return bool((await switchboard.contact(ident))[0].recordings)
+
+    await eventually(sealed, 40, "the recording is in the record")
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    (gap,) = manifest["gaps"]
+    assert (manifest["ended"], gap["kind"], gap["from_ms"] < gap["to_ms"]) == ("killed", "killed", True)
+    assert all(finding.holds for finding in verify(folder))
+    record, _ = await switchboard.contact(ident)
+    assert record.recordings[0].gaps == ((gap["from_ms"], gap["to_ms"]),)
+    assert len(record.recordings) >= 3
+    assert all((switchboard.data_dir / "recordings" / one.file).is_file() for one in record.recordings)
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*.tape"))
+
+
+async def _is_so(seen: Callable[[], bool]) -> bool:
+    return seen()
+
+
+async def test_a_booked_visit_comes_to_the_booked_volunteer_first() -> None:
+    """Of two who are free it is the one who was booked, although the other is idle for longer."""
+    env = {"ASTERISK": "none"}
+    async with Switchboard(volunteers=2, env=env) as switchboard:
+        token = await paired(switchboard)
+        async with volunteer(switchboard, "v901") as other, volunteer(switchboard, "v902") as booked:
+            from_ms = now_ms() + 60_000
+            value = Booking(
+                "legal_advice",
+                from_ms,
+                from_ms + 1_800_000,
+                "t-1",
+                matter="labour",
+                agent="v902",
+                role="lawyer",
+            )
+            async with switchboard.records() as records:
+                step = Step("book", Actor("t-1", "terminal"), now_ms(), "k")
+                case = await Cases(records.database).open(BOOKINGS, value, step, number=True)
+            headers = {"Authorization": f"Bearer {token}"}
+            path = f"{switchboard.base_url}/api/bookings/numbered/{case.number}/arrive"
+            async with aiohttp.ClientSession(headers=headers) as http:
+                visits: list[str] = []
+                for _ in range(2):
+                    async with http.post(path, json={"key": "k"}) as answer:
+                        assert answer.status == 201, await answer.text()
+                        visits.append((await answer.json())["visit"])
+            visit, again = visits
+            assert again == visit
+            await booked.until(lambda d: d.contact is not None, 20, "the booked visit")
+            assert booked.contact is not None
+            assert (booked.contact["id"], other.contact) == (visit, None)
+            async with switchboard.records() as records:
+                kept = await Cases(records.database).of(BOOKINGS, case.id)
+            assert (kept.state, kept.value.contact) == ("arrived", visit)

@@ -81,6 +81,7 @@ class Bridge:
             line = await process.stdout.readline()
         side = cls(name, process, json.loads(line)["http"])
         try:
+            await side._warm()
             yield side
         finally:
             for task in side._beating:
@@ -88,6 +89,12 @@ class Bridge:
             await side._session.close()
             process.terminate()
             await process.wait()
+
+    async def _warm(self) -> None:
+        """What is loaded with the first room is no peer's memory."""
+        peer = await self._enter("warm", "nobody", _receiving(0, 1), Role.PARTY, measures=False)
+        await self._sockets[-1].send_json({"type": "leave"})
+        await peer.close()
 
     async def room(self, number: int) -> list[LoadPeer]:
         lines = [("audio", "0", "sendonly"), ("video", "1", "sendonly"), *_receiving(2, ROOM - 1)]

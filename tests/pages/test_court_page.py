@@ -6,11 +6,14 @@ import asyncio
 import hashlib
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
+from cryptography import x509
 from playwright.async_api import Page, Request
 
-from switchboard.evidence import open_provider
+from switchboard.evidence import LocalProvider, Provider, open_provider
+from switchboard.evidence.authority import Identity, LocalAuthority
 from switchboard.evidence.digests import digests_of_bytes
 from switchboard.evidence.page import court_page
 from tests.support.chromium import chromium
@@ -59,8 +62,21 @@ async def test_a_court_checks_a_container_without_any_server(tmp_path: Path) -> 
         for what, changed in cases:
             copy.write_bytes(changed)
             assert not (await _checked(page, copy))[0], what
+        copy.write_bytes(await asyncio.to_thread(_with_a_borrowed_root, tmp_path, provider))
+        good, said = await _checked(page, copy)
+        assert (good, hashlib.sha256(provider.roots[0]).hexdigest() in said) == (False, False)
         await _same_digests(page)
     assert (asked, errors) == ([html.as_uri()], [])
+
+
+def _with_a_borrowed_root(folder: Path, house: Provider) -> bytes:
+    """A container that a stranger sealed with keys of their own, and put the house's certificate beside."""
+    stranger = open_provider(folder / "stranger")
+    authority = LocalAuthority.open(folder / "stranger")
+    lent = Identity(x509.load_der_x509_certificate(house.roots[0]), authority.root.key)
+    assert isinstance(stranger, LocalProvider)
+    liar = replace(stranger, authority=replace(authority, root=lent))
+    return sealed_act(folder / "stranger", liar, "forged").read_bytes()
 
 
 async def _same_digests(page: Page) -> None:

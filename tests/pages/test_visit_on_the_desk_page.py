@@ -41,6 +41,15 @@ async def accept(desk: Page) -> None:
     await expect(at(desk, "room")).to_be_visible()
 
 
+async def fits(desk: Page) -> bool:
+    """Pictures and buttons of the room are on the screen, all of them, without scrolling."""
+    seen = """() => [...document.querySelectorAll('[data-test=room] :is(figure, .controls > button)')].every((one) => {
+      const box = one.getBoundingClientRect()
+      return box.top >= 0 && box.bottom <= innerHeight && box.left >= 0 && box.right <= innerWidth
+    })"""
+    return await desk.evaluate(seen) and await desk.evaluate("scrollY === 0")
+
+
 async def wrap_up(desk: Page) -> None:
     """Somebody may wait already: the next card can come at once."""
     await at(desk, "disposition-advised").click()
@@ -65,6 +74,18 @@ async def test_a_visit_is_offered_opens_in_place_survives_a_reload_and_is_wrappe
         await expect(at(desk, "room")).to_be_visible()
         await they_meet(desk, visitor)
         assert visitor.view["room"]["room"] == room
+
+        await at(desk, "hold").click()
+        await expect(at(desk, "visit-held")).to_be_visible()
+        assert (await visitor.until(lambda v: v["held"]))["stage"] == "talking"
+        await at(desk, "hold").click()
+        await expect(at(desk, "visit-held")).to_be_hidden()
+        await they_meet(desk, visitor)
+        for width, height in ((1366, 768), (1280, 800), (1920, 1080)):
+            await desk.set_viewport_size({"width": width, "height": height})
+            await eventually(
+                lambda: fits(desk), PATIENCE_S, f"the whole room on a screen of {width} x {height}"
+            )
 
         await at(desk, "hang-up").click()
         await visitor.until(lambda v: v["survey"])

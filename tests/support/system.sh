@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs what the tests need from Debian: SIPp, Chromium, PostgreSQL, Redis, Chinese fonts. Nothing when all is there.
+# Installs what the tests need from Debian: SIPp, Chromium, PostgreSQL, Redis, coturn, Chinese fonts. Nothing when all is there.
 set -euo pipefail
 missing=()
 command -v sipp >/dev/null || missing+=(sip-tester)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v redis-server >/dev/null || missing+=(redis-server)
+command -v turnserver >/dev/null || missing+=(coturn)
 compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null || missing+=(postgresql)
 compgen -G '/usr/share/fonts/opentype/noto/NotoSansCJK*' >/dev/null || missing+=(fonts-noto-cjk)
 [ -d /usr/share/fonts/truetype/hanazono ] || missing+=(fonts-hanazono)

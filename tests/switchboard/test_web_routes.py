@@ -160,6 +160,9 @@ ALLOWED = {
     "GET /api/disclosure-approvals": {"supervisor", "administrator"},
     "POST /api/disclosure-approvals/{id}": {"supervisor", "administrator"},
     "GET /api/clinic/aid-groups": ANYBODY,
+    "GET /api/mediations/{id}/papers/{paper}": ANYBODY,
+    "GET /api/mediator/mediations/{id}/papers/{paper}": {"mediator"},
+    "GET /api/judge/confirmations/{id}/papers/{paper}": {"judge"},
     "GET /api/notary/acts": {"notary"},
     "GET /api/notary/acts/{id}": {"notary"},
     "POST /api/notary/acts/{id}/steps": {"notary"},
@@ -213,7 +216,9 @@ async def test_each_role_reaches_exactly_its_routes(
         if name_of(route) == "DELETE /api/session":
             continue  # last, below: it would sign us out
         path = route.path.replace("{id}", "c-none").replace("{path}", "none.js")
-        words = {"kind": "hotline", "name": "12348", "language": "zh", "key": "welcome"}
+        words = {"kind": "hotline", "name": "12348", "language": "zh", "key": "welcome"} | {
+            "paper": "agreement"
+        }
         path = path.format(
             number=123, recording="r-none", other="c-other", token="x" * 32, room="none", **words
         )

@@ -89,13 +89,18 @@ class House:
 
 @asynccontextmanager
 async def house(
-    address: str = "", captures: Path | None = None, native: bool | None = None
+    address: str = "",
+    captures: Path | None = None,
+    native: bool | None = None,
+    ice_servers: Callable[[str], list[dict[str, Any]]] = lambda _: [],
+    media_host: str = "127.0.0.1",
 ) -> AsyncIterator[House]:
-    """``address``: where browsers in another network find it; this machine alone without one."""
-    host = "0.0.0.0" if address else "127.0.0.1"  # noqa: S104  # behind one door for both networks
+    """``address``: where browsers in another network find it; this machine alone without one, and ``media_host`` is
+    then where its UDP port is."""
+    host = "0.0.0.0" if address else media_host  # noqa: S104  # behind one door for both networks
     announced = [address] if address else []
     bundle = await asyncio.to_thread(script)
-    async with VideoBridge(SECRET, host, announced=announced, captures=captures, native=native) as bridge:
+    async with VideoBridge(SECRET, host, 0, announced, ice_servers, captures, native) as bridge:
         app = application(bridge)
 
         async def page(_: web.Request) -> web.StreamResponse:
@@ -150,11 +155,15 @@ class Visitor:
         waits: bool = False,
         video: dict[str, Any] | None = SMALL,
         encodings: list[dict[str, Any]] | None = None,
+        script: str = "",
     ) -> Visitor:
+        """``script`` runs in the page before everything else."""
         context = await browser.new_context(base_url=house.url)
         context.set_default_timeout(PATIENCE_S * 1000)
         await context.grant_permissions(["microphone", "camera"])
         page = await context.new_page()
+        if script:
+            await page.add_init_script(script)
         await page.goto("/")
         options = {"hertz": hertz, "video": video, "encodings": encodings}
         visitor = cls(page, person, hertz)

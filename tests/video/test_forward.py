@@ -64,8 +64,10 @@ class Far:
     """The other end of a lane: a socket and the two SRTP sessions."""
 
     def __init__(self, forwarder: Forwarder, bridge: Address, name: str) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket = socket.socket(
+            socket.AF_INET6 if ":" in bridge[0] else socket.AF_INET, socket.SOCK_DGRAM
+        )
+        self.socket.bind((bridge[0], 0))
         self.socket.setblocking(False)
         self.bridge = bridge
         up, down = os.urandom(30), os.urandom(30)
@@ -106,9 +108,9 @@ class Far:
 class Bench:
     """A forwarder at a socket; the C one without its thread, so that a test decides when it looks."""
 
-    def __init__(self, native: bool) -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+    def __init__(self, native: bool, host: str = "127.0.0.1") -> None:
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, 0))
         self.socket.setblocking(False)
         self.upstairs = Upstairs()
         self.forwarder = forwarder(self.socket, self.upstairs, native)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import struct
+from struct import error as StructError
 
+import pytest
 from aioice import stun
 from aiortc import rtp
 from hypothesis import example, given
@@ -29,6 +31,7 @@ from video.packets import (
     remb,
     sender_report,
 )
+from video.stun import answer, read_check
 
 NUMBERS = st.integers(0, 0xFFFF)
 
@@ -130,6 +133,48 @@ def test_a_check_is_known_by_its_name_fragment() -> None:
     check.add_message_integrity(b"secret")
     assert username_of(bytes(check)) == "ours"
     assert username_of(bytes(check)[:-4]) is None
+
+
+CHECK = stun.Message(message_method=stun.Method.BINDING, message_class=stun.Class.REQUEST)
+CHECK.attributes |= {"USERNAME": "ours:theirs", "PRIORITY": 1, "ICE-CONTROLLING": 7, "USE-CANDIDATE": None}
+CHECK.add_message_integrity(b"password")
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(bytes(CHECK)) - 1), st.integers(0, 255)), max_size=3), st.booleans()
+)
+def test_checks_are_taken_as_the_library_takes_them(changes: list[tuple[int, int]], nominates: bool) -> None:
+    """Whole or with some bytes changed: the same are taken for signed, and say the same."""
+    made = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, CHECK.transaction_id, dict(CHECK.attributes))
+    if not nominates:
+        del made.attributes["USE-CANDIDATE"]
+    made.add_message_integrity(b"password")
+    data = bytearray(bytes(made))
+    for at, value in changes:
+        data[at % len(data)] = value
+    ours = read_check(bytes(data)) if username_of(bytes(data)) else None
+    try:
+        theirs = stun.parse_message(bytes(data))
+    except (ValueError, StructError, IndexError, KeyError):
+        theirs = None
+    taken = ours is not None and ours.is_signed_with(b"password")
+    assert taken == (theirs is not None and theirs.check_message_integrity(b"password"))
+    if not changes:
+        assert taken
+    if ours is not None and theirs is not None and taken:
+        assert ours.nominates == ("USE-CANDIDATE" in theirs.attributes) == nominates
+        assert ours.transaction == theirs.transaction_id
+
+
+@pytest.mark.parametrize("where", [("192.0.2.7", 40_000), ("2001:db8::7", 9)])
+def test_the_answer_to_a_check_is_what_the_library_reads(where: tuple[str, int]) -> None:
+    check = read_check(bytes(CHECK))
+    assert check is not None
+    said = stun.parse_message(answer(check, b"password", *where))
+    assert said.check_message_integrity(b"password")
+    assert said.transaction_id == CHECK.transaction_id
+    assert said.attributes["XOR-MAPPED-ADDRESS"] == where
+    assert said.message_class is stun.Class.RESPONSE
 
 
 def decode_feedback(packet: bytes) -> dict[int, int | None]:

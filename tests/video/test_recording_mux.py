@@ -27,7 +27,7 @@ from tests.support.media import (
     video_sender,
 )
 from tests.support.tapes import BEGIN_NS, muxed, put, seal_of, track
-from video.recording import jobs, mux, tape
+from video.recording import jobs, mux, parts, tape
 from video.recording.errors import NothingRecorded, StillRunning
 from video.recording.model import Codec, Track
 from video.recording.recorder import Recorder
@@ -430,7 +430,8 @@ def test_times_of_another_boot_are_joined_by_the_wall_clock(
         time_ns = described.time_ns
 
     monkeypatch.setattr(tape, "time", Clock)
-    monkeypatch.setattr(tape, "boot_id", lambda: "another boot")
+    monkeypatch.setattr(parts, "time", Clock)
+    monkeypatch.setattr(parts, "boot_id", lambda: "another boot")
     later = video_sender(begins_ns=BEGIN_NS - shift, ssrc=5, sequence=3).packets(pictures("vp8", 75)[50:], 50)
     put(tmp_path / "r", [(track(), later, [])])
     muxed(tmp_path / "r")

@@ -318,10 +318,11 @@ class NativeForwarder(Forwarder):
 
     # ------------------------------------------------------------------ the way up
 
-    def on_readable(self) -> None:
+    def on_readable(self) -> int:
         """What lies in the socket, then what waits for Python."""
-        _lib.wire_step(self.wire)
+        taken = _lib.wire_step(self.wire)
         self.on_ready()
+        return taken
 
     def on_ready(self) -> None:
         """What C handed up: at most so much of each kind, the rest at the loop's next turn."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from switchboard.agents.desk import Desk
     from switchboard.contacts.conversation import Conversation
+    from switchboard.visits.meeting import Meeting
 
 commands = Group(
     {
@@ -65,7 +66,7 @@ class Asking(Choice):
 
 
 def _talk(desk: Desk, command: OfContact) -> Conversation:
-    """The conversation that this volunteer leads. Raises ``Refused``."""
+    """The conversation by telephone that this volunteer leads. Raises ``Refused``."""
     contact = my_contact(desk, command)
     live = desk.house.live.contact(contact["id"])
     if live is None or live.talk is None or contact["stage"] != "talking":
@@ -73,6 +74,19 @@ def _talk(desk: Desk, command: OfContact) -> Conversation:
     if live.talk.lead.agent != desk.agent.id:
         raise Refused("not_leading")
     return live.talk
+
+
+def _led(desk: Desk, command: OfContact) -> Conversation | Meeting:
+    """The same, or the visit in whose room this volunteer is. Raises ``Refused``."""
+    contact = my_contact(desk, command)
+    live = desk.house.live.contact(contact["id"])
+    if live is None or live.meeting is None:
+        return _talk(desk, command)
+    if contact["stage"] != "talking":
+        raise Refused("not_talking")
+    if live.meeting.lead.agent != desk.agent.id:
+        raise Refused("not_leading")
+    return live.meeting
 
 
 async def _do(order: Awaitable[str | None]) -> None:
@@ -86,12 +100,12 @@ async def _do(order: Awaitable[str | None]) -> None:
 
 @commands.on("hold", OfContact)
 async def hold(desk: Desk, command: OfContact) -> None:
-    await _do(_talk(desk, command).hold())
+    await _do(_led(desk, command).hold())
 
 
 @commands.on("resume", OfContact)
 async def resume(desk: Desk, command: OfContact) -> None:
-    await _do(_talk(desk, command).resume())
+    await _do(_led(desk, command).resume())
 
 
 @commands.on("toggle", OfContact)
@@ -127,8 +141,8 @@ async def ask_colleague(desk: Desk, command: Asking) -> None:
 
 @commands.on("transfer", Choice)
 async def transfer(desk: Desk, command: Choice) -> None:
-    talk = _talk(desk, command)
-    if desk.contact and desk.contact["card"]["medium"] != "call":
+    talk = _led(desk, command)
+    if desk.contact and desk.contact["card"]["medium"] not in ("call", "visit"):
         raise Refused("not_for_messages")
     if talk.busy:
         raise Refused(talk.busy)

@@ -152,7 +152,7 @@ function fromBase64(text) {
 const ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 
 // ECDSA-Sig-Value (RFC 3279) in its one DER writing, s in the lower half; answers r and s, 32 bytes each.
-function rawSignature(der) {
+function rawSignature(der, lowOnly = true) {
   const numbers = [];
   if (der[0] !== 0x30 || der[1] !== der.length - 2) throw new Error("no signature");
   for (let place = 2; place < der.length; place += 2 + der[place + 1]) {
@@ -161,7 +161,7 @@ function rawSignature(der) {
     if (der[place] !== 2 || part.length !== der[place + 1] || part[0] > 127 || (padded && part[1] < 128)) throw new Error("no signature");
     numbers.push(BigInt("0x" + (hex(part) || "0")));
   }
-  if (numbers.length !== 2 || numbers[1] > ORDER / 2n) throw new Error("no signature");
+  if (numbers.length !== 2 || (lowOnly && numbers[1] > ORDER / 2n)) throw new Error("no signature");
   const text = numbers.map((one) => one.toString(16).padStart(64, "0")).join("");
   return Uint8Array.from(text.match(/../g), (one) => parseInt(one, 16));
 }
@@ -177,6 +177,41 @@ async function signatureHolds(facts, spki) {
   } catch {
     return false;
   }
+}
+
+// The elements of a DER SEQUENCE (X.690), each with its head; two bytes of length are enough for a certificate.
+function elements(der) {
+  const found = [];
+  const step = (at) => {
+    const short = der[at + 1] < 128;
+    const bytes = short ? 0 : der[at + 1] - 128;
+    if (bytes > 2) throw new Error("too long");
+    let length = short ? der[at + 1] : 0;
+    for (let n = 0; n < bytes; n++) length = length * 256 + der[at + 2 + n];
+    return [at + 2 + bytes, at + 2 + bytes + length];
+  };
+  for (let [at, end] = step(0); at < end;) {
+    const [content, next] = step(at);
+    if (next > end || end > der.length) throw new Error("cut off");
+    found.push({ whole: der.subarray(at, next), content: der.subarray(content, next) });
+    at = next;
+  }
+  return found;
+}
+
+// RFC 5280, 4.1: version, serial, algorithm, issuer, validity, subject, key.
+const keyOf = (certificate) => elements(elements(certificate)[0].whole)[6].whole;
+
+// Whether each certificate was signed with the next one's key. What they may be used for is not looked at.
+async function leadsTo(chain) {
+  const curve = { name: "ECDSA", namedCurve: "P-256" };
+  for (let n = 0; n + 1 < chain.length; n++) {
+    const [signed, , signature] = elements(chain[n]);
+    const key = await crypto.subtle.importKey("spki", keyOf(chain[n + 1]), curve, false, ["verify"]);
+    const raw = rawSignature(signature.content.subarray(1), false);
+    if (!(await crypto.subtle.verify({ name: "ECDSA", hash: "SHA-256" }, key, raw, signed.whole))) return false;
+  }
+  return chain.length > 1;
 }
 
 const contains = (whole, part) => {
@@ -224,9 +259,11 @@ async function checkSeals(bytes, digests, say, found) {
   let spki = null;
   try {
     spki = fromBase64(seal.public_key);
-    if (!contains(fromBase64(seal.certificates[0]), spki)) spki = null;
+    const chain = seal.certificates.map(fromBase64);
+    if (!same(keyOf(chain[0]), spki)) throw new Error("another key");
     found.facts.key = await sha256Hex(spki);
-    found.facts.authority = await sha256Hex(fromBase64(seal.certificates.at(-1)));
+    if (await leadsTo(chain)) found.facts.authority = await sha256Hex(chain.at(-1));
+    else say(false, "seal.json", "证书不是所列机构签发的", "the certificate was not issued by the authority listed");
   } catch {
     spki = null;
   }

@@ -20,8 +20,8 @@ function show(found) {
   const verdict = element("verdict");
   verdict.className = holds ? "good" : "bad";
   verdict.replaceChildren(
-    line("span", holds ? "✓ 自封存后未改动。" : "✗ 不相符：有内容被改动，或不是本系统封存的文件。",
-      holds ? "Unchanged since it was sealed." : "Does not hold: something was altered, or this is no sealed act."),
+    line("span", holds ? "✓ 自封存后未改动。由谁封存，请核对下面的指纹。" : "✗ 不相符：有内容被改动，或不是本系统封存的文件。",
+      holds ? "Unchanged since it was sealed. By whom: compare the fingerprints below." : "Does not hold: something was altered, or this is no sealed act."),
   );
   const facts = [
     ["事项 · Act", found.facts.title], ["编号 · Number", found.facts.act], ["封存时间 · Sealed", found.facts.sealed_at],

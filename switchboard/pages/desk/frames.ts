@@ -172,6 +172,8 @@ export interface Message {
   attempts: number
   seconds: number
   listen: string | null
+  /** What was written, where nothing was spoken. */
+  text?: string | null
 }
 
 export interface Welcome {

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +23,15 @@ from switchboard.clinic.errors import CatalogueInvalid, ClinicError, Unfit
 from switchboard.clinic.identity import Identity
 from switchboard.clinic.machine import Actor
 from switchboard.clinic.mediation import MEDIATION, MEDIATIONS, Mediation
+from switchboard.clinic.paper_port import LazyPapers
+from switchboard.clinic.pdf_papers import PdfPapers
 from switchboard.errors import NotFound
+from switchboard.evidence import open_provider
+from switchboard.evidence.pdf_checking import check_pdf
+from switchboard.papers.papers import Papers
 from switchboard.records.terminals import Terminal
 from switchboard.times import now_ms
+from tests.support.papers import hand
 from tests.switchboard.clinic.conftest import Office
 from tests.switchboard.clinic.test_identity import KNOWN
 
@@ -267,16 +275,16 @@ class Room:
         status, found = await self.step(who, verb, **data)
         assert (status >= 400, found["code"]) == (True, code), (verb, found)
 
-    async def gather(self, about: str = "debt") -> None:
+    async def gather(self, about: str = "debt", count: int = 3) -> None:
         body = {"key": "k-begin", "about": about}
         _, self.case = await self.office.by("m1", "POST", "/api/mediator/mediations", body)
         for name, side, how, terminal in (
             ("王芳", "applicant", "terminal", "t-1"),
             ("李强", "respondent", "terminal", "t-2"),
             ("赵敏", "other", "phone", None),
-        ):
+        )[:count]:
             await self.does("m1", "invite", name=name, side=side, how=how, terminal=terminal)
-        for party in ("p1", "p2", "p3"):
+        for party in ("p1", "p2", "p3")[:count]:
             await self.does(party, "come")
             await self.does("m1", "admit", party=party)
             card = {"name": "某", "number": KNOWN, "how": "reader", "card": A, "face": B}
@@ -374,7 +382,7 @@ async def the_judge_confirms(office: Office, room: Room, agreement: str) -> None
 
 async def test_what_the_law_keeps_on_paper_is_refused_with_the_article(office: Office) -> None:
     room = Room(office)
-    await room.gather("family")
+    await room.gather("family", 2)
     await room.does("m1", "open")
     fields: dict[str, str] = dict.fromkeys(
         ("facts", "disputed", "responsibility", "performance", "deadline", "content"), "某"
@@ -383,7 +391,7 @@ async def test_what_the_law_keeps_on_paper_is_refused_with_the_article(office: O
     for party in ("p1", "p2"):
         await room.does(party, "see", sha256=text)
     await room.does("m1", "read_aloud", sha256=text)
-    for party in ("p1", "p2", "p3"):
+    for party in ("p1", "p2"):
         await room.does(party, "agree", sha256=text)
     await room.does("m1", "open_signing", sha256=text)
     _, refused = await room.step("p1", "sign", sha256=text, picture=A)
@@ -394,3 +402,55 @@ async def test_what_the_law_keeps_on_paper_is_refused_with_the_article(office: O
     assert listed["items"] == []
     stranger = await office.by("j1", "GET", f"/api/mediator/mediations/{room.case['id']}")
     assert stranger[0] == 403
+
+
+async def test_the_paper_is_signed_with_the_text_and_the_whole_of_it_verifies(
+    office: Office, tmp_path: Path
+) -> None:
+    house = office.house
+    papers = Papers(house.records, open_provider(tmp_path), tmp_path / "papers")
+    house.clinic.mediations.maker = LazyPapers(lambda: PdfPapers(papers))
+    await house.records.append("c-1", "arrived", medium="visit", channel="x")
+    room = Room(office)
+    await room.gather()
+    await room.does("m1", "open", contact="c-1")
+    text = await room.drafted("debt", DEBT)
+    drawn = {"sha256": text, "picture": A, "hand": json.loads(hand().data())}
+
+    async def to_signing() -> None:
+        for party in ("p1", "p2"):
+            await room.does(party, "see", sha256=text)
+        await room.does("m1", "read_aloud", sha256=text)
+        for party in ("p1", "p2", "p3"):
+            await room.does(party, "agree", sha256=text)
+        await room.does("m1", "open_signing", sha256=text)
+
+    await to_signing()
+    await room.does("p1", "sign", **drawn)
+    await room.does("p2", "refuse_to_sign", note="再想想")
+    assert {one.state for one in await papers.of_contact("c-1")} == {"withdrawn"}
+    await to_signing()
+    await room.refused("p1", "sign", "unfit", sha256=text, picture=A)
+    await room.refused("p2", "sign", "not_your_turn", **drawn)
+    await room.does("p1", "sign", **drawn)
+    await asyncio.gather(*(room.step("p2", "sign", **drawn) for _ in range(3)))
+    await room.does("m1", "sign_spoken", party="p3", **drawn)
+    done = await room.does("m1", "sign", **drawn)
+    assert done["state"] == "signed"
+    signed = [one for one in await papers.of_contact("c-1") if one.state == "signed"]
+    assert sorted((one.kind, len(one.signers)) for one in signed) == [
+        ("judicial_confirmation", 3),
+        ("mediation_agreement", 4),
+    ]
+    path = f"/api/mediations/{room.case['id']}/papers/agreement"
+    shown = {"Case-Pass": room.case["passes"]["p2"]}
+    async with office.terminal.get(path, headers=shown) as answer:
+        assert (answer.status, answer.content_type) == (200, "application/pdf")
+        assert (await answer.read()).startswith(b"%PDF")
+    async with office.terminal.get(path, headers={"Case-Pass": shown["Case-Pass"][:-1] + "~"}) as answer:
+        assert answer.status == 404
+    roots = open_provider(tmp_path).roots
+    for one in signed:
+        report = await asyncio.to_thread(check_pdf, await papers.content(one), roots)
+        assert (report.holds, report.trusted) == (True, True)
+        assert len(report.facts["signatures"]) == len(one.signers) + 1

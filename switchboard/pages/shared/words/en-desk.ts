@@ -148,6 +148,10 @@ export const enDesk: typeof zhDesk = {
     terminal: 'Terminal',
     connecting: 'Entering the video room…',
     talking: 'In a video visit',
+    hold: 'Hold',
+    unhold: 'Go on',
+    held: 'The visitor waits',
+    heldText: 'Picture and voice have stopped, and nothing is recorded. The visitor’s screen asks them to wait.',
     hangUp: 'End the visit',
   },
   lift: {

@@ -124,6 +124,10 @@ export const zhDesk = {
     terminal: '终端',
     connecting: '正在进入视频房间…',
     talking: '视频咨询中',
+    hold: '请稍等',
+    unhold: '继续视频',
+    held: '访客在等候',
+    heldText: '画面和声音已停止，不录音录像。访客的屏幕上写着请稍候。',
     hangUp: '结束咨询',
   },
   lift: {
