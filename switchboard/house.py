@@ -34,7 +34,7 @@ from switchboard.agents.socket import desk_socket
 from switchboard.agents.telephone import ServiceLine
 from switchboard.calendar import Calendar
 from switchboard.clinic.clinic import Clinic
-from switchboard.clinic.paper_port import LazyPapers, PaperMaker
+from switchboard.clinic.pdf_papers import PdfPapers
 from switchboard.config import Config
 from switchboard.contacts.code import WrongCodes
 from switchboard.contacts.contact import Contact
@@ -130,7 +130,7 @@ class House:
         self.sealing = Sealing(
             records, self.evidence, self.papers, self.uploads, self.recordings_dir, config.data_dir / FOLDER
         )
-        self.clinic.mediations.maker = LazyPapers(self._open_papers)
+        self.clinic.mediations.maker = PdfPapers(self.papers)
         self.visits: Visits | None = None
         self.hosting: Hosting | None = None
         self.telephones: Telephones | None = None
@@ -143,12 +143,6 @@ class House:
         self._ari: Ari | None = None
         self._waiting_room: WaitingRoom | None = None
         self._background: set[asyncio.Task[Any]] = set()
-
-    def _open_papers(self) -> PaperMaker:
-        """In a thread, with the first paper: what sets and signs papers takes its time to load."""
-        from switchboard.clinic.pdf_papers import PdfPapers
-
-        return PdfPapers(self.papers)
 
     # ---- the rules in force
 

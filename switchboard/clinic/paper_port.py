@@ -6,8 +6,7 @@ Without a maker everything goes on, and the case says that there is no file.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,10 +40,6 @@ class AgreementPaper:
 
 
 class PaperMaker(Protocol):
-    async def begin(self) -> None:
-        """Once, before anything else: what a killed process left is put right."""
-        ...
-
     async def agreement(self, paper: AgreementPaper, *, by: str) -> str:
         """Makes the paper and returns its id. Raises ClinicError."""
         ...
@@ -60,35 +55,3 @@ class PaperMaker(Protocol):
     async def withdraw(self, key: str, contact: str, *, by: str) -> None:
         """They did not all sign: what was made under this key, if anything, is not signed any more."""
         ...
-
-
-class LazyPapers:
-    """A maker that is opened with the first paper: ``opened`` may take a while and is asked in a thread."""
-
-    def __init__(self, opened: Callable[[], PaperMaker]) -> None:
-        self._opened = opened
-        self._opening = asyncio.Lock()
-        self._maker: PaperMaker | None = None
-
-    async def _open(self) -> PaperMaker:
-        async with self._opening:
-            if self._maker is None:
-                maker = await asyncio.to_thread(self._opened)
-                await maker.begin()
-                self._maker = maker
-            return self._maker
-
-    async def begin(self) -> None:
-        await self._open()
-
-    async def agreement(self, paper: AgreementPaper, *, by: str) -> str:
-        return await (await self._open()).agreement(paper, by=by)
-
-    async def sign(self, paper: str, signer: str, *, identity: str, hand: Mapping[str, Any] | None) -> None:
-        await (await self._open()).sign(paper, signer, identity=identity, hand=hand)
-
-    async def content(self, key: str, contact: str, *, court: bool) -> bytes | None:
-        return await (await self._open()).content(key, contact, court=court)
-
-    async def withdraw(self, key: str, contact: str, *, by: str) -> None:
-        await (await self._open()).withdraw(key, contact, by=by)

@@ -28,9 +28,6 @@ class PdfPapers:
         self._committee = committee
         self._court = court
 
-    async def begin(self) -> None:
-        await self._papers.resume()
-
     async def agreement(self, paper: AgreementPaper, *, by: str) -> str:
         with _told():
             made = await self._papers.make(paper.contact, self._made(paper), by=by, key=paper.key)

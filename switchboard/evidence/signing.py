@@ -15,7 +15,6 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pyhanko_certvalidator import CertificateValidator, ValidationContext
 
 from switchboard.evidence.authority import has_low_s
 from switchboard.evidence.digests import canonical
@@ -81,6 +80,11 @@ def public_key_of(certificate: bytes) -> bytes:
 
 def leads_to(chain: Sequence[bytes], roots: Sequence[bytes], at: datetime | None = None) -> bool:
     """Whether the first certificate may sign and leads to one of the roots (DER) at that moment. Asks nobody."""
+    from pyhanko_certvalidator import (  # slow to load: at the first use
+        CertificateValidator,
+        ValidationContext,
+    )
+
     if not chain or not roots or len(chain) > MOST_CERTIFICATES:
         return False
     try:

@@ -16,8 +16,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from asn1crypto import algos, cms, core, tsp, x509
-from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
-from pyhanko_certvalidator import ValidationContext
 
 from switchboard.evidence.authority import LocalAuthority, has_low_s
 from switchboard.evidence.errors import StampInvalid
@@ -203,6 +201,11 @@ def _validated(
     sha256: bytes,
 ) -> tuple[dict[str, Any], bool]:
     """The check of signature and chain, with the roots given and, where these do not fit, with the stamp's own."""
+    from pyhanko.sign.validation.generic_cms import (
+        validate_tst_signed_data,  # half a second, at the first use
+    )
+    from pyhanko_certvalidator import ValidationContext
+
     selfmade = [one for one in own if one.self_signed in ("yes", "maybe")]
     tries = [(list(given), True)] if given else []
     tries.append((selfmade, False))

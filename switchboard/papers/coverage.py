@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from fontTools.ttLib import TTCollection, TTFont
-
 Ranges = tuple[tuple[int, int], ...]
 """(first, last) code points, both included."""
 
@@ -21,6 +19,8 @@ def letters_of(path: Path, index: int) -> Ranges:
     whole = _format_12(content, index)
     if whole is not None:
         return whole
+    from fontTools.ttLib import TTCollection, TTFont  # for the rare font of an administrator
+
     collection = path.suffix.lower() in (".ttc", ".otc")
     font = TTCollection(path, lazy=True).fonts[index] if collection else TTFont(path, lazy=True)
     return tuple((code, code) for code in sorted(font.getBestCmap() or ()))

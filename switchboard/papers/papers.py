@@ -13,11 +13,11 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
 from switchboard.evidence.digests import canonical
-from switchboard.evidence.pdfs import Field, Mark, PdfSealer
 from switchboard.evidence.provider import Provider
 from switchboard.papers.errors import (
     ElectronicNotAllowed,
@@ -35,6 +35,9 @@ from switchboard.papers.store import How, PaperTables, State, Step, StoredPaper
 from switchboard.records.events import is_slug, is_text
 from switchboard.records.store import Records
 from switchboard.times import now_ms
+
+if TYPE_CHECKING:
+    from switchboard.evidence.pdfs import PdfSealer
 
 log = structlog.get_logger(__name__)
 MOST_REASON = 1_000
@@ -59,7 +62,8 @@ class Papers:
         """``folder``: where the files lie; ``fonts/`` beside it may hold more fonts."""
         self._records = records
         self._tables = PaperTables(records.database)
-        self._sealer = PdfSealer(provider)
+        self._provider = provider
+        self._known_sealer: PdfSealer | None = None
         self._files = Files(folder)
         self._fonts = folder.parent / "fonts"
         self._one_at_a_time = asyncio.Lock()  # the setter is quick, and holds memory
@@ -190,7 +194,18 @@ class Papers:
         async with self._one_at_a_time:
             return await asyncio.to_thread(lambda: render(paper, fonts_of(self._fonts)))
 
+    @property
+    def _sealer(self) -> PdfSealer:
+        """Made with the first paper, in a thread: what it signs with takes a second to load."""
+        from switchboard.evidence.pdfs import PdfSealer
+
+        if self._known_sealer is None:
+            self._known_sealer = PdfSealer(self._provider)
+        return self._known_sealer
+
     def _prepare(self, rendered: Rendered, values: bytes, paper: Paper) -> tuple[str, str]:
+        from switchboard.evidence.pdfs import Field
+
         boxes = () if paper.by_hand else rendered.boxes
         fields = [
             Field(_field(n), box.page, (box.left, box.bottom, box.right, box.top))
@@ -202,6 +217,8 @@ class Papers:
 
     def _signed(self, paper: StoredPaper, signing: Signing, at_ms: int) -> tuple[str, str, str]:
         """(head, strokes, binding). The binding says what this handwriting stands under; its digest is signed."""
+        from switchboard.evidence.pdfs import Mark
+
         strokes = self._files.put(signing.hand.data())
         who = paper.signers[paper.signed]
         facts = {

@@ -87,6 +87,9 @@ class SmallHouse:
     def live_contact(self, contact_id: str) -> None:
         return None
 
+    def dialable(self, number: str | None) -> str | None:
+        return number
+
     def languages(self) -> list[dict[str, str]]:
         return [{"id": "zh", "zh": "普通话", "en": "Mandarin"}]
 

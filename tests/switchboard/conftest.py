@@ -55,7 +55,7 @@ async def sqlite_records(tmp_path: Path) -> AsyncIterator[Records]:
 def static_dir(tmp_path: Path) -> Path:
     """Pages as the build makes them, with nothing on them."""
     root = tmp_path / "static"
-    for page in ("home", "sign-in", "desk", "board", "admin", "video", "terminal"):
+    for page in ("home", "sign-in", "desk", "board", "admin", "room", "video", "terminal"):
         (root / page).mkdir(parents=True)
         (root / page / "index.html").write_text(f"<!doctype html><title>{page}</title>")
     (root / "assets").mkdir()

@@ -23,7 +23,6 @@ from switchboard.clinic.errors import CatalogueInvalid, ClinicError, Unfit
 from switchboard.clinic.identity import Identity
 from switchboard.clinic.machine import Actor
 from switchboard.clinic.mediation import MEDIATION, MEDIATIONS, Mediation
-from switchboard.clinic.paper_port import LazyPapers
 from switchboard.clinic.pdf_papers import PdfPapers
 from switchboard.errors import NotFound
 from switchboard.evidence import open_provider
@@ -409,7 +408,7 @@ async def test_the_paper_is_signed_with_the_text_and_the_whole_of_it_verifies(
 ) -> None:
     house = office.house
     papers = Papers(house.records, open_provider(tmp_path), tmp_path / "papers")
-    house.clinic.mediations.maker = LazyPapers(lambda: PdfPapers(papers))
+    house.clinic.mediations.maker = PdfPapers(papers)
     await house.records.append("c-1", "arrived", medium="visit", channel="x")
     room = Room(office)
     await room.gather()
