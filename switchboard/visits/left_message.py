@@ -11,9 +11,7 @@ import wave
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import av
 import structlog
-from av.error import FFmpegError
 
 from ivr.recording import digests, flush
 from switchboard.contacts.promises import MESSAGE_DAYS, message_id, promise, promised_contact
@@ -86,6 +84,9 @@ async def _leave(
 
 def _made_anew(sound: bytes, file: Path, most_s: int) -> int:
     """Its length in ms. Raises InvalidInput, OSError."""
+    import av  # FFmpeg's libraries take half a second: not at a start
+    from av.error import FFmpegError
+
     samples = bytearray()
     try:
         with av.open(io.BytesIO(sound), "r", metadata_errors="ignore") as source:

@@ -186,7 +186,6 @@ ALLOWED = {
     "GET /room": ANYBODY,
     "GET /video/{room}": {None, "volunteer", "supervisor", "administrator"},
     "GET /v/{token}": {None, "volunteer", "supervisor", "administrator"},
-    "PUT /api/visits/{id}/message": set(),
     "GET /api/openapi.json": {None, "volunteer", "supervisor", "administrator"},
     "GET /healthz": {None, "volunteer", "supervisor", "administrator"},
     "GET /metrics": {None, "volunteer", "supervisor", "administrator"},
