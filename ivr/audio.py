@@ -26,6 +26,8 @@ import structlog
 from ivr.ari.bridge import Bridge
 from ivr.ari.channel import Channel
 from ivr.ari.client import Ari
+from ivr.ari.events import ChannelDestroyed, StasisEnd, StasisStart
+from ivr.ari.following import EventStream
 from ivr.errors import AriError, AudioFailed, Disconnected
 
 log = structlog.get_logger(__name__)
@@ -167,20 +169,32 @@ async def audio_line(
     socket: aiohttp.ClientWebSocketResponse | None = None
     carrying: asyncio.Task[None] | None = None
     try:
-        socket = await _connect(ari, media_id, hertz)
-        line = AudioLine(socket, hertz)
-        carrying = asyncio.create_task(line.carry(), name=f"audio {media_id}")
-        try:
-            async with asyncio.timeout(START_S):
-                await line.started.wait()
-        except TimeoutError:
-            raise AudioFailed("silent", "Asterisk did not begin to send") from None
-        async with Bridge.mixing(ari, f"{media_id}-b") as bridge:
+        with ari.follow(media_id) as events:
+            socket = await _connect(ari, media_id, hertz)
+            line = AudioLine(socket, hertz)
+            carrying = asyncio.create_task(line.carry(), name=f"audio {media_id}")
+            try:
+                async with asyncio.timeout(START_S):
+                    await line.started.wait()
+                    await _in_application(events)
+            except TimeoutError:
+                raise AudioFailed("silent", "Asterisk did not begin to send") from None
+        async with Bridge.mixing(ari, f"{media_id}-b", outlived_by=channel.id) as bridge:
             if not await bridge.add(channel, media_id):
                 raise AudioFailed("lost", "the call or its media channel has ended")
             yield line
     finally:
         await asyncio.shield(_end(ari, media_id, socket, carrying))
+
+
+async def _in_application(events: EventStream) -> None:
+    """Until the media channel is ours: its socket is up a moment before, when no bridge takes the channel yet."""
+    async for event in events:
+        if isinstance(event, StasisStart):
+            return
+        if isinstance(event, StasisEnd | ChannelDestroyed):
+            break
+    raise AudioFailed("lost", "the media channel has ended")
 
 
 async def _connect(ari: Ari, media_id: str, rate: int) -> aiohttp.ClientWebSocketResponse:

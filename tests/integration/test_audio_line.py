@@ -126,6 +126,18 @@ async def test_a_caller_who_hangs_up_ends_it_and_leaves_nothing_behind(asterisk:
         await left_with(ari)
 
 
+async def test_lines_and_prompts_one_after_the_other_all_come_up(asterisk: AsteriskServer) -> None:
+    """The socket is up before Asterisk lets the channel into a bridge, and the bridge is gone before the caller is out
+    of it: both were once in 75 and once in 400."""
+    async with connected(asterisk) as ari, call_in(asterisk, ari) as (caller, call):
+        caller.rtp.play_tone(440)
+        for _ in range(40):
+            async with audio_line(ari, call.channel, media_id=new_id("em")) as line:
+                await collect(line, 1)
+            async with asyncio.timeout(5):
+                assert await (await call.channel.play("sound:zh/short")).finished() == "finished"
+
+
 @pytest.mark.parametrize("after_ms", [0, 1, 2, 4, 8, 16, 32])
 async def test_whoever_gives_up_at_any_moment_leaves_nothing_behind(
     asterisk: AsteriskServer, after_ms: int
