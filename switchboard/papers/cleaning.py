@@ -23,7 +23,7 @@ GROWTH_BYTES = 200 << 20
 
 CPU_S = 20
 MOST_FILE_BYTES = 64 << 20
-MOST_PIXELS = {"JPEG": 120_000_000, "PNG": 16_000_000, "WEBP": 16_000_000, "HEIF": 16_000_000}
+MOST_PIXELS = {"JPEG": 120_000_000, "PNG": 16_000_000, "WEBP": 16_000_000}
 """A JPEG is decoded at a fraction of its size; the others only whole."""
 
 MOST_SIDE = 3_500
@@ -35,7 +35,6 @@ HEADS = {
     "image/jpeg": "JPEG",
     "image/png": "PNG",
     "image/webp": "WEBP",
-    "image/heic": "HEIF",
     "application/pdf": "PDF",
 }
 
@@ -52,8 +51,6 @@ def kind_of(head: bytes) -> str | None:
         return "PNG"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WEBP"
-    if head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"mif1", b"heim", b"heis"):
-        return "HEIF"
     return "PDF" if head.startswith(b"%PDF-") else None
 
 
@@ -74,11 +71,6 @@ def _picture(file: Path, folder: Path, kind: str) -> dict[str, Any]:
     from PIL import Image, ImageOps
 
     Image.MAX_IMAGE_PIXELS = None  # our own limits stand before any decoding
-    if kind == "HEIF":
-        import pillow_heif
-
-        pillow_heif.register_heif_opener(thumbnails=False)
-        pillow_heif.options.DECODE_THREADS = 1
     _limit()
     with Image.open(file, formats=[kind]) as opened:
         if not 0 < opened.width * opened.height <= MOST_PIXELS[kind] or max(opened.size) > 65_535:

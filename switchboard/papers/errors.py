@@ -128,8 +128,8 @@ class ActDamaged(PaperError):
 
 class UploadRefused(PaperError):
     code = "upload_refused"
-    zh = "这个文件不能接收：请发送 JPEG、PNG、WebP、HEIC 图片或 PDF。"
-    en = "This file cannot be taken: send a JPEG, PNG, WebP or HEIC picture, or a PDF."
+    zh = "这个文件不能接收：请发送 JPEG、PNG、WebP 图片或 PDF。"
+    en = "This file cannot be taken: send a JPEG, PNG or WebP picture, or a PDF."
 
 
 class UploadTooLarge(UploadRefused):
