@@ -75,7 +75,7 @@ bench-phone: $(VENV)/dev.stamp  ## CPU of a telephone in a room beside 1, 3 and 
 faults: $(VENV)/dev.stamp  ## the long form of the promises
 	bash tests/support/system.sh
 	bash video/native/compiler.sh $(BIN)/python
-	SWITCHBOARD_LONG=1 $(BIN)/pytest tests/faults tests/integration tests/routing tests/video
+	SWITCHBOARD_LONG=1 $(BIN)/pytest tests/faults tests/integration tests/pages tests/routing tests/switchboard tests/video
 
 clean:  ## forget the virtual environment, built pages and caches; data stays
 	rm -rf $(VENV) $(CACHE) switchboard/web/static switchboard/pages/node_modules
