@@ -1,6 +1,6 @@
 """Callers who press anything at any time and leave at any time: each has one closed record, and nothing is left over.
 
-RANDOM_CALLS sets how many (120; the long form is 1,000); RANDOM_SEED another day of the same kind.
+RANDOM_CALLS sets how many (60; the long form is 1,000); RANDOM_SEED another day of the same kind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.support.sipp import Sipp
 from tests.support.switchboard import Switchboard
 
 LONG = bool(os.environ.get("SWITCHBOARD_LONG"))
-CALLS = int(os.environ.get("RANDOM_CALLS", "1000" if LONG else "120"))
+CALLS = int(os.environ.get("RANDOM_CALLS", "1000" if LONG else "60"))
 SEED = int(os.environ.get("RANDOM_SEED", "12348"))
 AT_ONCE = 40
 RATE = 6.0

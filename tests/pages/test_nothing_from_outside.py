@@ -25,6 +25,8 @@ WHO = {
     "/admin": ADMINISTRATOR,
     "/": SUPERVISOR,
     "/sign-in": SUPERVISOR,
+    "/room": "v901",
+    "/terminal": SUPERVISOR,
 }
 
 
@@ -54,7 +56,7 @@ async def opened(chromium: Browser, switchboard: Switchboard, path: str) -> tupl
 
 def _home(path: str) -> str:
     """Where each person comes to after signing in."""
-    return {"/": "/board", "/sign-in": "/board"}.get(path, path)
+    return {"/": "/board", "/sign-in": "/board", "/terminal": "/board", "/room": "/desk"}.get(path, path)
 
 
 async def test_no_page_asks_anybody_else_breaks_its_policy_or_runs_what_is_slipped_in(
