@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from switchboard.records.migrations.append_only import append_only
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -35,7 +37,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("code_hash", name="terminals_code"),
     )
     _rooms()
-    _append_only("room_events")
+    append_only("room_events")
 
 
 def _rooms() -> None:
@@ -72,20 +74,6 @@ def _rooms() -> None:
         sa.Column("used_ms", sa.BigInteger()),
     )
     op.create_index("room_links_room", "room_links", ["room"])
-
-
-def _append_only(table: str) -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
-        return
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
 
 
 def downgrade() -> None:

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from switchboard.records.migrations.append_only import append_only
+
 revision = "0011"
 down_revision = "0010"
 branch_labels = None
@@ -57,7 +59,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("case_id", "seq", name="clinic_events_case_seq"),
         sa.UniqueConstraint("case_id", "key", name="clinic_events_case_key"),
     )
-    _append_only("clinic_events")
+    append_only("clinic_events")
     op.create_table(
         "clinic_holds",
         sa.Column("resource", sa.String(80), primary_key=True),
@@ -72,20 +74,6 @@ def upgrade() -> None:
         sa.Column("made_ms", sa.BigInteger(), nullable=False),
         sa.UniqueConstraint("token_hash"),
     )
-
-
-def _append_only(table: str) -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
-        return
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
 
 
 def downgrade() -> None:

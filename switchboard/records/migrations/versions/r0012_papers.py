@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
+from switchboard.records.migrations.append_only import append_only
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -57,7 +59,7 @@ def _steps() -> None:
         sa.Column("reason", sa.String(1000)),
         sa.UniqueConstraint("paper", "revision", name="paper_steps_revision"),
     )
-    _append_only("paper_steps")
+    append_only("paper_steps")
 
 
 def _uploads() -> None:
@@ -78,20 +80,6 @@ def _uploads() -> None:
         sa.Column("removed", sa.Boolean(), nullable=False),
     )
     op.create_index("uploads_contact", "uploads", ["contact", "at_ms"])
-
-
-def _append_only(table: str) -> None:
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute(
-            f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-        )
-        return
-    for verb in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_no_{verb.lower()} BEFORE {verb} ON {table} "
-            f"BEGIN SELECT RAISE(ABORT, '{table} is append-only'); END"
-        )
 
 
 def downgrade() -> None:
