@@ -14,13 +14,13 @@ from switchboard.errors import InvalidInput
 from switchboard.records.clinic_models import ClinicCaseRow
 from switchboard.web.clinic_access import (
     CaseEvents,
-    CaseEventView,
     CaseList,
     CaseView,
     Key,
     StepOrder,
     case_by_pass,
     clinic_of,
+    events_of,
     professional,
     public_actor,
     staff_case,
@@ -291,10 +291,7 @@ async def notary_step(call: Call) -> ActCaseView:
 )
 async def events(call: Call) -> CaseEvents:
     case, _ = await _notary_case(call)
-    cases = clinic_of(call).cases
-    found = await cases.events(case.id)
-    whole = await cases.whole(ACTS, case.id)
-    return CaseEvents(items=[CaseEventView.of(one) for one in found], whole=whole)
+    return await events_of(call, ACTS, case.id)
 
 
 async def _notary_case(call: Call) -> tuple[Case[NotaryAct], Actor]:

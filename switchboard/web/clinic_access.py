@@ -164,3 +164,11 @@ def view(subject: Subject[T], case: Case[T], role: str, shown: dict[str, Any] | 
         may=list(subject.machine.verbs(case.state, role)),
         value=subject.dump(case.value) if shown is None else shown,
     )
+
+
+async def events_of(call: Call, subject: Subject[Any], case_id: str) -> CaseEvents:
+    """Who did what when in a case, and whether its chain is whole. The right to see it is asked before."""
+    cases = clinic_of(call).cases
+    found = await cases.events(case_id)
+    whole = await cases.whole(subject, case_id)
+    return CaseEvents(items=[CaseEventView.of(one) for one in found], whole=whole)

@@ -16,11 +16,11 @@ from switchboard.times import now_ms
 from switchboard.web.acts import Noted, data_of
 from switchboard.web.clinic_access import (
     CaseEvents,
-    CaseEventView,
     CaseView,
     Key,
     StepOrder,
     clinic_of,
+    events_of,
     held_pass,
     professional,
     staff_case,
@@ -193,10 +193,7 @@ async def judge_step(call: Call) -> ConfirmationView:
 )
 async def events(call: Call) -> CaseEvents:
     case, _ = await staff_case(call, CONFIRMATIONS)
-    cases = clinic_of(call).cases
-    found = await cases.events(case.value.mediation)
-    whole = await cases.whole(MEDIATIONS, case.value.mediation)
-    return CaseEvents(items=[CaseEventView.of(one) for one in found], whole=whole)
+    return await events_of(call, MEDIATIONS, case.value.mediation)
 
 
 @routes.add(

@@ -26,7 +26,6 @@ from switchboard.web.acts import (
 )
 from switchboard.web.clinic_access import (
     CaseEvents,
-    CaseEventView,
     CaseList,
     CaseView,
     Key,
@@ -34,6 +33,7 @@ from switchboard.web.clinic_access import (
     Words,
     case_by_pass,
     clinic_of,
+    events_of,
     professional,
     public_actor,
     staff_case,
@@ -388,10 +388,7 @@ async def mediator_step(call: Call) -> MediationView:
 )
 async def events(call: Call) -> CaseEvents:
     case, _ = await staff_case(call, MEDIATIONS)
-    cases = clinic_of(call).cases
-    found = await cases.events(case.id)
-    whole = await cases.whole(MEDIATIONS, case.id)
-    return CaseEvents(items=[CaseEventView.of(one) for one in found], whole=whole)
+    return await events_of(call, MEDIATIONS, case.id)
 
 
 async def _do(call: Call, case: Case[Mediation], actor: Actor, me: str | None) -> MediationView:
